@@ -1,0 +1,76 @@
+"""The address bar is the state: every control's value, the language and the theme live in the URL.
+
+Streamlit's own `bind="query-params"` writes a choice's *displayed* text, so a link would depend on the language it was
+copied in. Here the URL holds the value itself; what equals the default is left out. A change from outside (a pasted
+link, back and forward, a preset) wins over the widget.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from models.fields import Choice, Kind, Text
+
+
+def sync(name: str, kind: Kind, default: Any, sticky: bool = False) -> str | None:
+    """Bring session state (key `name`) in line with the URL; call it right before the widget is drawn.
+
+    sticky: a URL without the parameter (Streamlit clears them between pages) changes nothing and gets it back.
+    Returns the URL's text if it is no legal value (the default is then used and the parameter dropped), else None.
+    """
+    text = st.query_params.get(name)
+    if name in st.session_state and text == st.session_state.get(_seen(name)):
+        return None
+    if sticky and text is None and name in st.session_state:
+        changed(name, default)
+        return None
+    value = read(text, kind, default)
+    refused = text if text is not None and value is None else None
+    put(name, default if value is None else value, default)
+    return refused
+
+
+def put(name: str, value: Any, default: Any) -> None:
+    """Set a control from code, and the URL with it."""
+    st.session_state[name] = value
+    changed(name, default)
+
+
+def changed(name: str, default: Any) -> None:
+    """Write session state to the URL: every control's on_change."""
+    value = st.session_state[name]
+    if value != default and value is not None:
+        text = write(value)
+        if st.query_params.get(name) != text:
+            st.query_params[name] = text
+    elif name in st.query_params:
+        del st.query_params[name]
+    st.session_state[_seen(name)] = st.query_params.get(name)
+
+
+def read(text: str | None, kind: Kind, default: Any) -> Any:
+    """The value a URL parameter stands for; None if it is missing or not legal for `kind`."""
+    if text is None:
+        return None
+    if isinstance(kind, Choice):
+        return text if text in kind.names else None
+    if isinstance(kind, bool):
+        return {"true": True, "false": False}.get(text.lower())
+    if isinstance(kind, Text):
+        return text
+    try:
+        number = type(default)(text)
+    except ValueError:
+        return None
+    return number if kind.low <= number <= kind.high else None
+
+
+def write(value: Any) -> str:
+    """A value as URL text."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _seen(name: str) -> str:
+    return f"_seen_{name}"

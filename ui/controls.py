@@ -1,0 +1,134 @@
+"""One widget per Config field, each bound to the URL.
+
+Kinds and bounds come from the dataclass (models/fields.py), labels and help from the page's TOML.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from models.fields import Choice, Kind, LogRange, Range, Text, fields
+from ui import address
+from ui.language import say, word
+
+Limits = Mapping[str, Kind]
+Spec = dict[str, Any]
+
+
+def draw(config: type, spec: dict[str, Spec], limits: Callable[[dict[str, Any]], Limits] | None = None) -> Any:
+    """Draw the controls of one Config in the TOML's order; return the Config they make.
+
+    spec: the page's [controls]. limits: narrower kinds for some fields, from the values drawn so far (a model with
+    six layers offers six). A field that does not matter now (its `when`) is not drawn and has its default.
+    """
+    kinds = fields(config)
+    values = {name: default for name, (_, _, default) in kinds.items()}
+    texts, row = (
+        st.container(),
+        st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="controls"),
+    )
+    more: Any = None
+    for name, about in spec.items():
+        if not _wanted(about, values):
+            continue
+        _, kind, default = kinds[name]
+        if limits:
+            kind = limits(values).get(name, kind)
+        if isinstance(kind, Range):
+            default = type(default)(min(max(default, kind.low), kind.high))
+        refused = address.sync(name, kind, default)
+        if refused is not None:
+            texts.caption(word("refused", name=name, text=refused[:60], default=address.write(default)))
+        place = about.get("place", "main")
+        values[name] = st.session_state[name]
+        if place in ("scrub", "hidden"):
+            continue
+        if place == "more" and more is None:
+            more = row.popover(word("more"), icon=":material/tune:")
+        with more if place == "more" else texts if isinstance(kind, Text) else row:
+            values[name] = _widget(name, kind, default, about)
+    return config(**values)
+
+
+def apply(config: type, state: dict[str, Any]) -> None:
+    """Put every control of `config` where `state` says, all others to their defaults. For use in a callback."""
+    for name, (_, _, default) in fields(config).items():
+        address.put(name, state.get(name, default), default)
+
+
+def clean(text: str, max_length: int) -> tuple[str, str | None]:
+    """The text without what no model can read, at most `max_length` characters; and one sentence if that changed it."""
+    kept = "".join(c for c in text if c != "\0" and not "\ud800" <= c <= "\udfff")
+    dropped = len(text) - len(kept)
+    notes = [word("dropped", count=dropped)] if dropped else []
+    if len(kept) > max_length:
+        notes.append(word("cut", kept=max_length, given=len(kept)))
+    return kept[:max_length], " ".join(notes) or None
+
+
+def _wanted(about: Spec, values: dict[str, Any]) -> bool:
+    return all(values[name] in allowed for name, allowed in about.get("when", {}).items())
+
+
+def _widget(name: str, kind: Kind, default: Any, about: Spec) -> Any:
+    """One widget; its value comes from session state, where address.sync has just put it."""
+    label = say(about["label"])
+    common: dict[str, Any] = {
+        "key": name,
+        "help": say(about["help"]) if "help" in about else None,
+        "on_change": functools.partial(address.changed, name, default),
+    }
+    if isinstance(kind, bool):
+        return st.toggle(label, **common)
+    if isinstance(kind, Choice):
+        titles = {option: say(about["options"][option]) for option in kind.names}
+        return st.selectbox(label, kind.names, format_func=titles.get, **common)
+    if isinstance(kind, Text):
+        return _text(label, kind, default, common)
+    if isinstance(kind, LogRange):
+        stops = log_stops(kind, default)
+        st.session_state[name] = min(stops, key=lambda stop: abs(math.log(stop / st.session_state[name])))
+        return st.select_slider(label, stops, format_func=lambda x: f"{x:,.6g}", **common)
+    return _slider(label, kind, default, common)
+
+
+def _slider(label: str, kind: Range, default: Any, common: dict[str, Any]) -> Any:
+    whole = type(default)
+    low, high = whole(kind.low), whole(kind.high)
+    if low == high:
+        return low  # nothing to choose: a model with one layer
+    held = st.session_state[common["key"]]
+    if not low <= held <= high:
+        held = st.session_state[common["key"]] = default  # the range shrank under a value chosen before
+    step = kind.step or (1 if whole is int else (kind.high - kind.low) / 100)
+    return st.slider(label, low, high, step=whole(step), **common)
+
+
+def _text(label: str, kind: Text, default: str, common: dict[str, Any]) -> str:
+    name = common["key"]
+    note = f"_note_{name}"
+
+    def tidy() -> None:
+        st.session_state[name], st.session_state[note] = clean(st.session_state[name] or "", kind.max_length)
+        address.changed(name, default)
+
+    kept, said = clean(st.session_state[name] or "", kind.max_length)
+    if said:  # from a link
+        st.session_state[name], st.session_state[note] = kept, said
+    area, height = (st.text_area, {"height": 68}) if kind.max_length > 200 else (st.text_input, {})
+    text = area(label, **common | {"on_change": tidy}, **height)
+    if st.session_state.get(note):
+        st.caption(st.session_state[note])
+    return text or ""
+
+
+def log_stops(kind: LogRange, default: float) -> list[float]:
+    """The stops of a logarithmic slider, three significant digits each, the default among them."""
+    count = round(math.log10(kind.high / kind.low) * kind.per_decade)
+    ratio = (kind.high / kind.low) ** (1 / count)
+    return sorted({float(f"{kind.low * ratio**i:.3g}") for i in range(count + 1)} | {default})

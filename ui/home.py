@@ -1,0 +1,73 @@
+"""The home page: what this is, an LLM's anatomy as a map of the pages, and every page as a card with a live picture."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from ui import figure, page
+from ui.catalogue import Entry, entries, sections
+from ui.jobs import JOBS
+from ui.language import language, say, word
+from viz.components.atlas import atlas
+
+PAGES: ContextVar[dict[str, Any]] = ContextVar("pages")  # slug -> st.Page of this run
+
+
+def draw() -> None:
+    """The whole page."""
+    with page.HEAD.get(st):
+        st.title("Model Atlas", anchor=False)
+        st.markdown(word("home_promise"))
+    missing = st.query_params.get("missing", "")[:100]
+    if missing:
+        st.warning(word("no_such_page", name=missing), icon=":material/search_off:")
+    titles = {section.name: say(section.title) for section in sections()}
+    cards = [_card(entry, titles[entry.section]) for entry in entries().values()]
+    words = {name: word(name) for name in ("search", "nothing")}
+    result = figure.mount(atlas(cards, language(), words, word("atlas_alt"), missing), "atlas")
+    if slug := getattr(result, "open", None):
+        st.switch_page(PAGES.get()[slug])
+
+
+def _card(entry: Entry, section: str) -> dict[str, Any]:
+    query = urlencode(kept())
+    return {
+        "slug": entry.slug,
+        "href": f"/{entry.slug}" + (f"?{query}" if query else ""),
+        "title": say(entry.spec["title"]),
+        "promise": say(entry.spec["promise"]),
+        "section": section,
+        "terms": [
+            entry.slug,
+            *entry.spec["title"].values(),
+            *(term for terms in entry.spec.get("terms", {}).values() for term in terms),
+        ],
+        "parts": entry.spec.get("atlas", []),
+        "thumbnail": thumbnail(entry),
+    }
+
+
+def kept() -> dict[str, str]:
+    """What every link inside the app carries along: language and theme, where they are not the defaults."""
+    return {
+        name: st.session_state[name] for name in ("lang", "theme") if st.session_state.get(name) not in (None, "en")
+    }
+
+
+def thumbnail(entry: Entry) -> str:
+    """The page's own small picture of its default state, as SVG; empty if the page has none or cannot compute it."""
+    if not entry.mechanism:
+        return ""
+    try:
+        mechanism = importlib.import_module(f"models.{entry.mechanism}")
+        with JOBS.start(mechanism.trace, mechanism.Config()).watched() as job:
+            return importlib.import_module(f"viz.{entry.mechanism}").thumbnail(job.future.result())
+    except Exception:  # one page that cannot start must not take the map down
+        logging.getLogger(__name__).exception("no thumbnail for %s", entry.slug)
+        return ""

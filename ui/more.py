@@ -1,0 +1,171 @@
+"""What stands below every picture, drawn from the page's TOML: try this, predict first, and the tabs."""
+
+from __future__ import annotations
+
+import inspect
+import string
+from typing import Any
+
+import streamlit as st
+
+from ui import controls
+from ui.catalogue import Entry
+from ui.jobs import JOBS
+from ui.language import say, word
+from viz import palette
+
+VERDICTS = {
+    "right": ("green", ":material/check_circle:"),
+    "wrong": ("red", ":material/cancel:"),
+    "contradiction": ("red", ":material/compare_arrows:"),
+    "imprecise": ("orange", ":material/tune:"),
+    "outdated": ("orange", ":material/history:"),
+    "unverifiable": ("gray", ":material/help:"),
+}
+
+
+def draw(entry: Entry, mechanism: Any) -> None:
+    """Presets, prediction, then one tab each for mathematics, code, check, claims, questions and sources."""
+    spec = entry.spec
+    _presets(entry, mechanism)
+    if "predict" in spec:
+        _predict(entry, mechanism)
+    tabs = [
+        ("mathematics", ":material/function:", lambda: _mathematics(spec), "mathematics" in spec),
+        ("code", ":material/code:", lambda: _code(mechanism), True),
+        ("check", ":material/verified:", lambda: _check(entry, mechanism), hasattr(mechanism, "check")),
+        ("claims", ":material/gavel:", lambda: [claim(one, mechanism) for one in spec["claims"]], "claims" in spec),
+        ("questions", ":material/quiz:", lambda: _questions(entry, mechanism), "questions" in spec),
+        ("sources", ":material/menu_book:", lambda: _sources(spec), "sources" in spec),
+    ]
+    wanted = [tab for tab in tabs if tab[3]]
+    # Only the open tab is computed and sent; a change of tab reruns this function.
+    drawn = st.tabs(
+        [f"{icon} {word(name)}" for name, icon, _, _ in wanted], key=f"_tabs_{entry.slug}", on_change="rerun"
+    )
+    for tab, (_, _, content, _) in zip(drawn, wanted, strict=True):
+        if tab.open:
+            with tab:
+                content()
+
+
+def _presets(entry: Entry, mechanism: Any) -> None:
+    presets = entry.spec.get("presets", [])
+    if not presets:
+        return
+    st.markdown(f"**{word('try_this')}**")
+    with st.container(horizontal=True, key=f"presets-{entry.slug}"):
+        for preset in presets:
+            st.button(
+                say(preset["label"]),
+                key=f"_preset_{preset['id']}",
+                help=say(preset["question"]),
+                on_click=_apply,
+                args=(entry, mechanism.Config, preset["state"], preset["id"]),
+            )
+    chosen = next((p for p in presets if p["id"] == st.session_state.get(f"_chosen_{entry.slug}")), None)
+    if chosen:
+        st.caption(say(chosen["question"]))
+
+
+def _apply(entry: Entry, config: type, state: dict[str, Any], preset: str | None = None) -> None:
+    controls.apply(config, state)
+    st.session_state[f"_chosen_{entry.slug}"] = preset
+
+
+def _predict(entry: Entry, mechanism: Any) -> None:
+    """A question about a state that is not on the screen; the answer is computed there and then."""
+    about = entry.spec["predict"]
+    with st.container(border=True):
+        texts = {option["value"]: say(option["text"]) for option in about["options"]}
+        st.markdown(f"**{word('predict')}** {say(about['question'])}")
+        guess = st.pills(
+            word("predict"),
+            list(texts),
+            format_func=texts.get,
+            key=f"_guess_{entry.slug}",
+            label_visibility="collapsed",
+        )
+        if guess is None:
+            return
+        with JOBS.start(mechanism.trace, mechanism.Config(**about["state"])).watched() as job:
+            facts = mechanism.facts(job.future.result())
+        right = facts[about["fact"]] == guess
+        st.markdown(("✓ " if right else "✗ ") + word("predicted" if right else "mispredicted"))
+        if "answer" in about:
+            st.markdown(say(about["answer"], **facts))
+        st.button(word("show_me"), key="_predict_show", on_click=_apply, args=(entry, mechanism.Config, about["state"]))
+
+
+def _mathematics(spec: dict[str, Any]) -> None:
+    for block in spec["mathematics"]:
+        if "title" in block:
+            st.markdown(f"**{say(block['title'])}**")
+        st.markdown(palette.colour_symbols(say(block["text"]), dark=st.context.theme.type == "dark"))
+
+
+def _code(mechanism: Any) -> None:
+    st.caption(word("code_ran", file=mechanism.__name__.replace(".", "/") + ".py"))
+    st.code(inspect.getsource(mechanism.trace), language="python")
+    if st.toggle(word("whole_file"), key="_whole_file"):
+        st.code(inspect.getsource(mechanism), language="python")
+
+
+def _check(entry: Entry, mechanism: Any) -> None:
+    st.caption((inspect.getdoc(mechanism.check) or "").split("\n")[0])
+    config = st.session_state.get(f"_cfg_{entry.slug}")
+    if config is None or not st.button(word("check_now"), key="_check", icon=":material/play_arrow:"):
+        return
+    try:
+        with JOBS.start(mechanism.check, config).watched() as job, st.spinner(word("computing")):
+            differences = job.future.result()
+    except Exception as error:
+        if not hasattr(error, "sentence"):
+            raise
+        st.warning(error.sentence())
+        return
+    st.table({word("quantity"): list(differences), word("difference"): [f"{d:.2e}" for d in differences.values()]})
+
+
+def claim(about: dict[str, Any], mechanism: Any) -> None:
+    """One claim with its verdict and the live numbers that settle it."""
+    with st.container(border=True):
+        colour, icon = VERDICTS[about["verdict"]]
+        st.badge(word(about["verdict"]), icon=icon, color=colour)
+        st.markdown(f"“{say(about['claim'])}”")
+        st.markdown(claim_answer(about, mechanism))
+        if "source" in about:
+            st.caption(say(about["source"]))
+
+
+def claim_answer(about: dict[str, Any], mechanism: Any) -> str:
+    """The answer with its live values filled in; computed once for all visitors."""
+    if "live" not in about:
+        return say(about["answer"])
+    with JOBS.start(mechanism.CLAIMS[about["live"]]).watched() as job:
+        return say(about["answer"], **job.future.result())
+
+
+def _questions(entry: Entry, mechanism: Any) -> None:
+    for question in entry.spec["questions"]:
+        with st.expander(say(question["question"])):
+            st.markdown(f"**{say(question['short'])}**")
+            st.markdown(say(question["long"]))
+            if "state" in question:
+                st.button(
+                    word("show_me"),
+                    key=f"_question_{question['id']}",
+                    on_click=_apply,
+                    args=(entry, mechanism.Config, question["state"]),
+                )
+
+
+def _sources(spec: dict[str, Any]) -> None:
+    for source in spec["sources"]:
+        text = say(source["text"])
+        st.markdown(f"- [{text}]({source['url']})" if "url" in source else f"- {text}")
+
+
+def placeholders(text: str) -> set[str]:
+    """Names of the {placeholders} in a template."""
+    return {name.split(".")[0].split("[")[0] for _, name, _, _ in string.Formatter().parse(text) if name}

@@ -1,0 +1,155 @@
+"""The page frame: what every page is made of, top to bottom. A page says only what is its own.
+
+here = ui.open_page(__file__)
+
+@here.live
+def picture():
+    cfg = here.controls(rope.Config)
+    trace = here.run(rope.trace, cfg)
+    here.show(viz_rope.scores(trace, here.words))
+    here.caption("look", **rope.facts(trace))
+
+here.more()
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import importlib
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+import streamlit as st
+
+from ui import address, controls, figure, more
+from ui.catalogue import Entry, entry_of
+from ui.jobs import JOBS, Cancelled, Job
+from ui.language import language, say, word
+from ui.settings import SETTINGS
+from viz.view import View
+
+HEAD: ContextVar[Any] = ContextVar("head")  # where the shell wants the page's title
+
+
+def open_page(script: str) -> Page:
+    """The page of this script, its title and promise drawn."""
+    page = Page(entry_of(script))
+    with HEAD.get(st):
+        st.title(say(page.spec["title"]), anchor=False)
+        st.markdown(say(page.spec["promise"]))
+    return page
+
+
+class Page:
+    """One page while it is being drawn for one visitor."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.spec = entry.spec
+        self.words = {name: say(block) for name, block in entry.spec.get("words", {}).items()}
+        self._shown = 0
+
+    @property
+    def mechanism(self) -> Any:
+        """The module models/<mechanism>.py."""
+        return importlib.import_module(f"models.{self.entry.mechanism}")
+
+    def live(self, draw: Callable[[], None]) -> None:
+        """Draw the interactive part as a fragment: moving a control reruns this function and not the page.
+
+        What a mechanism cannot do it says in one sentence (an exception with a `sentence(language)`), shown in place of
+        the picture; everything else stays.
+        """
+
+        def guarded() -> None:
+            self._shown = 0
+            try:
+                draw()
+            except Cancelled:
+                st.info(word("cancelled"), icon=":material/cancel:")
+                st.button(word("compute"), key="_compute")
+            except Exception as error:
+                if not hasattr(error, "sentence"):
+                    raise
+                st.warning(error.sentence(language()), icon=":material/info:")
+
+        guarded.__qualname__ = f"{self.entry.slug}.{draw.__qualname__}"  # one fragment identity per page
+        st.fragment(guarded)()
+
+    def controls(self, config: type, limits: Callable[[dict[str, Any]], controls.Limits] | None = None) -> Any:
+        """Draw one widget per field of `config`; return the Config the visitor has chosen."""
+        chosen = controls.draw(config, self.spec["controls"], limits)
+        st.session_state[f"_cfg_{self.entry.slug}"] = chosen
+        return chosen
+
+    def run(self, work: Callable[..., Any], *args: Any) -> Any:
+        """work(*args), computed once for all visitors; after half a second with progress and a cancel button.
+
+        Raises:
+            Cancelled: the visitor gave up.
+        """
+        if st.session_state.pop("_stopped", False):
+            raise Cancelled
+        with JOBS.start(work, *args).watched() as job:
+            try:
+                return job.future.result(timeout=SETTINGS.patience)
+            except concurrent.futures.TimeoutError:
+                return _wait(job)
+
+    def show(self, picture: View | Any, key: str | None = None, scrub: str | None = None) -> Any:
+        """Show a Plotly figure or a browser component.
+
+        scrub: the Config field that the component's scrubber drives; its value goes into the URL on release.
+        Returns the component's state (its attributes are the states its builder names), None for a Plotly figure.
+        """
+        self._shown += 1
+        key = f"{self.entry.slug}-{key or self._shown}"
+        if not isinstance(picture, View):
+            figure.show_plotly(picture, key)
+            return None
+        if scrub is None or "scrub" not in picture.data or picture.data["scrub"] is None:
+            return figure.mount(picture, key)
+        values = picture.data["scrub"]["values"]
+        default = self.default(scrub)
+
+        def released() -> None:
+            index = st.session_state[key].get("scrub")
+            if index is not None and 0 <= index < len(values):
+                address.put(scrub, type(default)(values[index]), default)
+
+        return figure.mount(picture, key, on_scrub_change=released)
+
+    def default(self, field: str) -> Any:
+        """The default of one Config field."""
+        return getattr(self.mechanism.Config(), field)
+
+    def caption(self, name: str, **facts: Any) -> None:
+        """One sentence of the TOML about this very picture, its numbers from the trace."""
+        st.markdown(say(self.spec["captions"][name], **facts))
+
+    def more(self) -> None:
+        """Everything below the picture: presets, mathematics, code, check, claims, questions, sources."""
+        more.draw(self.entry, self.mechanism)
+
+
+def _wait(job: Job) -> Any:
+    """Wait with a progress bar. A click on Cancel, or on any other control, ends this run of the script."""
+
+    def stop() -> None:
+        job.cancel()
+        st.session_state["_stopped"] = True
+
+    place = st.empty()
+    with place.container(horizontal=True, vertical_alignment="center"):
+        bar = st.progress(0.0, word("computing"))
+        st.button(word("cancel"), key="_cancel", on_click=stop, icon=":material/close:")
+    try:
+        while True:
+            try:
+                return job.future.result(timeout=0.1)
+            except concurrent.futures.TimeoutError:
+                bar.progress(min(max(job.fraction, 0.0), 1.0), word("computing"))
+    finally:
+        if job.future.done():
+            place.empty()
