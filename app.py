@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from ui.settings import limit_threads  # noqa: E402  (the path comes first)
+from ui.settings import limit_threads
 
 limit_threads()
 

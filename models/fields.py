@@ -12,7 +12,6 @@ Every combination of legal field values must be a legal experiment: choose field
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, get_type_hints
 
 

@@ -87,7 +87,7 @@ def _widget(name: str, kind: Kind, default: Any, about: Spec) -> Any:
         return st.toggle(label, **common)
     if isinstance(kind, Choice):
         titles = {option: say(about["options"][option]) for option in kind.names}
-        return st.selectbox(label, kind.names, format_func=titles.get, **common)
+        return st.selectbox(label, list(kind.names), format_func=titles.__getitem__, **common)
     if isinstance(kind, Text):
         return _text(label, kind, default, common)
     if isinstance(kind, LogRange):
@@ -120,8 +120,8 @@ def _text(label: str, kind: Text, default: str, common: dict[str, Any]) -> str:
     kept, said = clean(st.session_state[name] or "", kind.max_length)
     if said:  # from a link
         st.session_state[name], st.session_state[note] = kept, said
-    area, height = (st.text_area, {"height": 68}) if kind.max_length > 200 else (st.text_input, {})
-    text = area(label, **common | {"on_change": tidy}, **height)
+    common["on_change"] = tidy
+    text = st.text_area(label, height=68, **common) if kind.max_length > 200 else st.text_input(label, **common)
     if st.session_state.get(note):
         st.caption(st.session_state[note])
     return text or ""

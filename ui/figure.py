@@ -35,10 +35,15 @@ def mount(view: View, key: str, **callbacks: Any) -> Any:
     return _component(view.component)(key=key, data=data, height=view.height or "content", **listeners)
 
 
+def show(picture: View | go.Figure, key: str, **callbacks: Any) -> Any:
+    """Show either kind of picture; a component's state, None for a Plotly figure."""
+    return mount(picture, key, **callbacks) if isinstance(picture, View) else show_plotly(picture, key)
+
+
 def show_plotly(figure: go.Figure, key: str) -> None:
     """Show a Plotly figure of fixed height with its alt text, and below it its exports."""
     meta = figure.layout.meta or {}
-    config = {"displaylogo": False, "displayModeBar": True, "responsive": True, "scrollZoom": False}
+    config = {"displaylogo": False, "displayModeBar": False}
     with st.container(key=f"figure-{key}"):
         st.plotly_chart(figure, key=key, config=config, alt=meta.get("alt", ""))
         mount(View("export", {"target": f"st-key-figure-{key}", "name": key}, 28, ""), f"{key}-export")

@@ -93,9 +93,8 @@ class Jobs:
             self._forget(key, job)
             job.future.set_exception(error)
         else:
-            with self._lock:
-                with contextlib.suppress(ValueError):  # larger than the whole cache: not kept
-                    self._done[key] = result
+            with self._lock, contextlib.suppress(ValueError):  # larger than the whole cache: not kept
+                self._done[key] = result
             self._forget(key, job)
             job.future.set_result(result)
 

@@ -14,7 +14,7 @@ from ui.jobs import JOBS
 from ui.language import say, word
 from viz import palette
 
-VERDICTS = {
+VERDICTS: dict[str, tuple[Any, str]] = {
     "right": ("green", ":material/check_circle:"),
     "wrong": ("red", ":material/cancel:"),
     "contradiction": ("red", ":material/compare_arrows:"),
@@ -34,7 +34,7 @@ def draw(entry: Entry, mechanism: Any) -> None:
         ("mathematics", ":material/function:", lambda: _mathematics(spec), "mathematics" in spec),
         ("code", ":material/code:", lambda: _code(mechanism), True),
         ("check", ":material/verified:", lambda: _check(entry, mechanism), hasattr(mechanism, "check")),
-        ("claims", ":material/gavel:", lambda: [claim(one, mechanism) for one in spec["claims"]], "claims" in spec),
+        ("claims", ":material/gavel:", lambda: _claims(spec, mechanism), "claims" in spec),
         ("questions", ":material/quiz:", lambda: _questions(entry, mechanism), "questions" in spec),
         ("sources", ":material/menu_book:", lambda: _sources(spec), "sources" in spec),
     ]
@@ -82,7 +82,7 @@ def _predict(entry: Entry, mechanism: Any) -> None:
         guess = st.pills(
             word("predict"),
             list(texts),
-            format_func=texts.get,
+            format_func=texts.__getitem__,
             key=f"_guess_{entry.slug}",
             label_visibility="collapsed",
         )
@@ -125,6 +125,11 @@ def _check(entry: Entry, mechanism: Any) -> None:
         st.warning(error.sentence())
         return
     st.table({word("quantity"): list(differences), word("difference"): [f"{d:.2e}" for d in differences.values()]})
+
+
+def _claims(spec: dict[str, Any], mechanism: Any) -> None:
+    for about in spec["claims"]:
+        claim(about, mechanism)
 
 
 def claim(about: dict[str, Any], mechanism: Any) -> None:

@@ -18,6 +18,7 @@ import concurrent.futures
 import importlib
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -97,32 +98,31 @@ class Page:
             except concurrent.futures.TimeoutError:
                 return _wait(job)
 
-    def show(self, picture: View | Any, key: str | None = None, scrub: str | None = None) -> Any:
+    def show(self, picture: View | Any, key: str | None = None, **listeners: Callable[[Any], dict[str, Any]]) -> Any:
         """Show a Plotly figure or a browser component.
 
-        scrub: the Config field that the component's scrubber drives; its value goes into the URL on release.
+        listeners: for a state the component reports (a click, a step), which Config fields it sets to what:
+        `selected=lambda heads: {"head": heads[0]}`. They go into the URL like any control. A scrubber sets its own.
         Returns the component's state (its attributes are the states its builder names), None for a Plotly figure.
         """
         self._shown += 1
         key = f"{self.entry.slug}-{key or self._shown}"
-        if not isinstance(picture, View):
-            figure.show_plotly(picture, key)
-            return None
-        if scrub is None or "scrub" not in picture.data or picture.data["scrub"] is None:
-            return figure.mount(picture, key)
-        values = picture.data["scrub"]["values"]
-        default = self.default(scrub)
+        if isinstance(picture, View) and (scrub := picture.data.get("scrub")):
+            listeners["scrub"] = lambda index: {scrub["field"]: scrub["values"][index]}
+        callbacks = {
+            f"on_{state}_change": partial(self._heard, key, state, fields) for state, fields in listeners.items()
+        }
+        return figure.show(picture, key, **callbacks)
 
-        def released() -> None:
-            index = st.session_state[key].get("scrub")
-            if index is not None and 0 <= index < len(values):
-                address.put(scrub, type(default)(values[index]), default)
-
-        return figure.mount(picture, key, on_scrub_change=released)
-
-    def default(self, field: str) -> Any:
-        """The default of one Config field."""
-        return getattr(self.mechanism.Config(), field)
+    def _heard(self, key: str, state: str, fields: Callable[[Any], dict[str, Any]]) -> None:
+        """A component reported a state: write what follows from it into the controls."""
+        value = st.session_state[key].get(state)
+        if value is None:
+            return
+        defaults = self.mechanism.Config()
+        for name, chosen in fields(value).items():
+            default = getattr(defaults, name)
+            address.put(name, type(default)(chosen), default)
 
     def caption(self, name: str, **facts: Any) -> None:
         """One sentence of the TOML about this very picture, its numbers from the trace."""

@@ -21,9 +21,11 @@ class Settings:
 
 def _from_environment() -> Settings:
     """MODEL_ATLAS_WORKERS=4 overrides `workers`, and so on for every field."""
-    given = {f.name: os.environ.get(f"MODEL_ATLAS_{f.name.upper()}") for f in dataclasses.fields(Settings)}
-    kinds = {f.name: type(f.default) for f in dataclasses.fields(Settings)}
-    return Settings(**{name: kinds[name](text) for name, text in given.items() if text})
+    settings = Settings()
+    for name, value in dataclasses.asdict(settings).items():
+        if text := os.environ.get(f"MODEL_ATLAS_{name.upper()}"):
+            settings = dataclasses.replace(settings, **{name: type(value)(text)})
+    return settings
 
 
 SETTINGS = _from_environment()

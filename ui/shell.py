@@ -19,7 +19,7 @@ def _switch(name: str, label: str, titles: dict[str, str], default: str | None) 
     """A choice that every page keeps in its URL."""
     address.sync(name, Choice(*titles), default, sticky=True)
     return st.segmented_control(
-        label, list(titles), format_func=titles.get, required=default is not None, key=name,
+        label, list(titles), format_func=titles.__getitem__, required=default is not None, key=name,
         on_change=address.changed, args=(name, default), label_visibility="collapsed",
     )  # fmt: skip
 

@@ -20,7 +20,12 @@ def interview(script: str) -> None:
     deck = [(entry, question) for entry in entries().values() for question in entry.spec.get("questions", [])]
     with_questions = [name for name in titles if any(entry.section == name for entry, _ in deck)]
     chosen = st.segmented_control(
-        word("section"), with_questions, format_func=titles.get, key="section", bind="query-params", on_change=_first
+        word("section"),
+        with_questions,
+        format_func=titles.__getitem__,
+        key="section",
+        bind="query-params",
+        on_change=_first,
     )
     deck = [(entry, question) for entry, question in deck if chosen in (None, entry.section)]
     if not deck:

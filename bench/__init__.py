@@ -1,0 +1,1 @@
+"""The measurements the README quotes, each as a ratio to a floor measured in the same run: `python -m bench`."""

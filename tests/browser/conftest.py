@@ -1,0 +1,117 @@
+"""A freshly started server and a Chromium to look at it with. Everything waits for states, never for seconds."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from ui.settings import ROOT
+
+IDLE = ".stApp[data-test-script-state=notRunning]"
+AXE = ROOT / ".cache" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+class Server:
+    """`streamlit run app.py` on a free port, until the end of the session."""
+
+    def __init__(self, log: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://localhost:{self.port}"
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
+        self._log = log.open("w")
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self._log, stderr=subprocess.STDOUT)
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1).close()
+                return
+            except OSError:
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.1)
+        self.stop()
+        raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=30)
+        self._log.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the browser tests of this worker."""
+    running = Server(tmp_path_factory.mktemp("server") / "log")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium if there is one, else Playwright's own."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=quiet)
+        yield chromium
+        chromium.close()
+
+
+class Visitor:
+    """One browser tab; collects what the console complains about."""
+
+    def __init__(self, browser: Browser, url: str, width: int, height: int) -> None:
+        self._context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
+        self.page: Page = self._context.new_page()
+        self.base = url
+        self.complaints: list[str] = []
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def open(self, path: str = "/", **parameters: object) -> Page:
+        """Follow a link and wait until the page has been drawn."""
+        query = f"?{urlencode({k: str(v) for k, v in parameters.items()})}" if parameters else ""
+        self.page.goto(f"{self.base}{path}{query}")
+        self.idle()
+        return self.page
+
+    def idle(self) -> None:
+        """Wait until the script has run, every picture is painted and every component has something to show."""
+        self.page.wait_for_selector(IDLE, timeout=60_000)
+        self.page.wait_for_function(
+            """() => !document.querySelector('[data-stale="true"]')
+              && [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].every(
+                   (host) => host.shadowRoot?.childElementCount || host.firstElementChild?.shadowRoot?.childElementCount
+                     || host.childElementCount)
+              && [...document.querySelectorAll('.stPlotlyChart')].every((chart) => chart.querySelector('.main-svg'))""",
+            timeout=60_000,
+        )
+        self.page.wait_for_selector(IDLE, timeout=60_000)
+
+    def close(self) -> None:
+        self._context.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Visitor]:
+    """A new visitor at 1400 x 900, or at the size a test asks for with @pytest.mark.parametrize("visitor", ...)."""
+    width, height = getattr(request, "param", (1400, 900))
+    one = Visitor(browser, server.url, width, height)
+    yield one
+    one.close()

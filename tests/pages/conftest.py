@@ -1,0 +1,35 @@
+"""A page in Streamlit's own test harness: the shell runs, then the page, as for a visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ui.catalogue import entries
+from ui.settings import ROOT
+
+Visit = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="session")
+def visit() -> Visit:
+    """visit(slug, lang="en", **parameters): a new visitor opens a link."""
+
+    def open_link(slug: str, lang: str = "en", **parameters: Any) -> AppTest:
+        visitor = AppTest.from_file(ROOT / "ui" / "shell.py", default_timeout=120).run()
+        if slug:
+            visitor.switch_page(f"../{entries()[slug].script.relative_to(ROOT)}")
+        visitor.query_params["lang"] = lang
+        for name, value in parameters.items():
+            visitor.query_params[name] = str(value)
+        return visitor.run()
+
+    return open_link
+
+
+def sound(visitor: AppTest) -> None:
+    """No exception anywhere on the page."""
+    assert not visitor.exception, [f"{error.message}\n{error.stack_trace}" for error in visitor.exception]

@@ -1,0 +1,83 @@
+"""The frame's small parts: values in the URL, text as text, sliders' stops, what gets cut."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.fields import Choice, LogRange, Range, Text, fields
+from ui import address, controls
+from ui.language import plain
+
+
+@given(st.integers(1, 64))
+def test_a_number_survives_the_url(value: int) -> None:
+    assert address.read(address.write(value), Range(1, 64), 4) == value
+
+
+@given(st.floats(0, 1))
+def test_a_float_survives_the_url_exactly(value: float) -> None:
+    assert address.read(address.write(value), Range(0.0, 1.0), 0.5) == value
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=50))
+def test_text_survives_the_url(value: str) -> None:
+    assert address.read(address.write(value), Text(50), "") == value
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "default"),
+    [
+        ("999", Range(1, 64), 4),
+        ("nan", Range(0.0, 1.0), 0.5),
+        ("inf", Range(0.0, 1.0), 0.5),
+        ("4.5", Range(1, 64), 4),
+        ("sideways", Choice("causal", "full"), "causal"),
+        ("maybe", True, True),
+        ("", Range(1, 64), 4),
+    ],
+)
+def test_what_no_control_has_is_refused(text: str, kind: object, default: object) -> None:
+    assert address.read(text, kind, default) is None  # type: ignore[arg-type]
+
+
+def test_booleans_are_read_as_they_are_written() -> None:
+    assert [address.read(address.write(flag), True, True) for flag in (True, False)] == [True, False]
+
+
+def test_plain_text_is_never_markup() -> None:
+    assert plain("*a* <b> $x$ [l](u) `c`") == r"\*a\* \<b\> \$x\$ \[l\]\(u\) \`c\`"
+    assert ":red[" not in plain(":red[x] :smile:")
+    assert plain("a\r\n\nb") == "a ↵ b"
+    assert plain(0.5) == 0.5
+
+
+def test_clean_cuts_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controls, "word", lambda name, **values: f"{name}{values}")
+    assert controls.clean("abc", 3) == ("abc", None)
+    text, note = controls.clean("a\0b\ud800c" + "x" * 100_000, 5)
+    assert text == "abcxx"
+    assert note == "dropped{'count': 2} cut{'kept': 5, 'given': 100003}"
+
+
+def test_log_stops_hold_both_ends_and_the_default() -> None:
+    stops = controls.log_stops(LogRange(1e2, 1e7), 12_345.0)
+    assert stops[0] == 1e2
+    assert stops[-1] == 1e7
+    assert 12_345.0 in stops
+    assert stops == sorted(set(stops))
+    ratios = [b / a for a, b in zip(stops, stops[1:], strict=False)]
+    assert max(ratios) < 10 ** (1 / 8) * 1.02
+
+
+def test_a_field_no_widget_could_show_is_refused() -> None:
+    import dataclasses
+
+    @dataclasses.dataclass(frozen=True)
+    class Bad:
+        width: int = 3
+
+    Bad.__annotations__["width"] = int
+    with pytest.raises(TypeError, match="width"):
+        fields(Bad)

@@ -1,0 +1,120 @@
+"""Long work for many visitors: once per config, bounded, cancellable."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from ui.jobs import Cancelled, Jobs, size_in_bytes
+
+
+def test_the_same_work_is_computed_once_for_all() -> None:
+    jobs, runs, go = Jobs(workers=2), [], threading.Event()
+
+    def work(config: int) -> int:
+        runs.append(config)
+        go.wait(10)
+        return config * 2
+
+    first, second = jobs.start(work, 7), jobs.start(work, 7)
+    assert first is second
+    go.set()
+    assert first.future.result(10) == 14
+    assert jobs.start(work, 7).future.result(10) == 14
+    assert jobs.start(work, 8).future.result(10) == 16
+    assert runs == [7, 8]
+
+
+def test_no_more_than_the_allowed_workers_run_at_once() -> None:
+    jobs, lock, running, most = Jobs(workers=2), threading.Lock(), 0, 0
+    meet = threading.Barrier(2, timeout=10)
+
+    def work(config: int) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        meet.wait()
+        with lock:
+            running -= 1
+
+    for job in [jobs.start(work, i) for i in range(6)]:
+        job.future.result(20)
+    assert most == 2
+
+
+def test_a_job_nobody_waits_for_stops_at_its_next_tick() -> None:
+    jobs, started, left, ended = Jobs(workers=1), threading.Event(), threading.Event(), []
+
+    def work(config: int, tick: Callable[[float], None]) -> str:
+        for step in range(1000):
+            tick(step / 1000)
+            if config:
+                started.set()
+                left.wait(10)
+        ended.append(config)
+        return "done"
+
+    job = jobs.start(work, 1)
+    with job.watched():
+        assert started.wait(10)
+    left.set()
+    with pytest.raises(Cancelled):
+        job.future.result(10)
+    assert not ended
+    assert job.fraction < 1
+    again = jobs.start(work, 1)
+    assert again is not job, "a cancelled job is not handed to the next visitor"
+    assert again.future.result(10) == "done"
+
+
+def test_one_visitor_leaving_does_not_stop_another() -> None:
+    jobs, go = Jobs(workers=1), threading.Event()
+
+    def work(tick: Callable[[float], None]) -> str:
+        go.wait(10)
+        tick(0.5)
+        return "done"
+
+    job = jobs.start(work)
+    with job.watched():
+        with job.watched():
+            pass
+        go.set()
+        assert job.future.result(10) == "done"
+
+
+def test_a_failure_is_not_kept() -> None:
+    jobs, tries = Jobs(workers=1), []
+
+    def work() -> str:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError("once")
+        return "done"
+
+    with pytest.raises(ValueError, match="once"):
+        jobs.start(work).future.result(10)
+    assert jobs.start(work).future.result(10) == "done"
+
+
+def test_the_cache_forgets_the_least_recently_used_by_bytes() -> None:
+    jobs, runs = Jobs(workers=1, cache_bytes=250), []
+
+    def work(config: int) -> np.ndarray:
+        runs.append(config)
+        return np.zeros(100, np.uint8)
+
+    for config in (1, 2, 1, 3, 1, 2):
+        assert jobs.start(work, config).future.result(10).nbytes == 100
+    assert runs == [1, 2, 3, 2]
+    big = Jobs(workers=1, cache_bytes=50)
+    assert big.start(work, 9).future.result(10).nbytes == 100, "a result larger than the cache is still a result"
+
+
+def test_size_counts_arrays_wherever_they_are() -> None:
+    array = np.zeros((3, 5), np.float32)
+    assert size_in_bytes({"a": [array, (array,)]}) == 2 * 60
