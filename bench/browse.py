@@ -94,6 +94,18 @@ class Tab:
         self.page.wait_for_function(SETTLED, arg=[since, quiet], timeout=90_000)
         self.page.wait_for_selector(IDLE)
 
+    def quiet(self, still: float = 800) -> None:
+        """Wait until the script has run and nothing in the document has changed for `still` milliseconds."""
+        self.page.wait_for_selector(IDLE, timeout=90_000)
+        self.page.evaluate(
+            """still => new Promise((done) => {
+                 let timer = setTimeout(done, still);
+                 new MutationObserver(() => { clearTimeout(timer); timer = setTimeout(done, still); })
+                   .observe(document, { subtree: true, childList: true, attributes: true });
+               })""",
+            still,
+        )
+
     def key(self, name: str) -> tuple[float, float]:
         """Press a key; milliseconds to the first and to the last picture it caused."""
         before = self.page.evaluate("performance.now()")
