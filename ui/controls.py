@@ -30,7 +30,7 @@ def draw(config: type, spec: dict[str, Spec], limits: Callable[[dict[str, Any]],
     values = {name: default for name, (_, _, default) in kinds.items()}
     texts, row = (
         st.container(),
-        st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="controls"),
+        st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="atlas-controls"),
     )
     more: Any = None
     for name, about in spec.items():

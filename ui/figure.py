@@ -20,8 +20,10 @@ export default module.default;"""
 
 
 @functools.cache
-def _component(name: str) -> Any:
-    return st.components.v2.component(f"atlas_{name}", js=_LOADER.format(name=name))
+def _component(name: str, height: int) -> Any:
+    # The height is reserved at once, and grows only where two panels must be stacked (on a phone).
+    css = f":host {{\n  display: block;\n  min-height: {height}px;\n}}"
+    return st.components.v2.component(f"atlas_{name}_{height}", js=_LOADER.format(name=name), css=css)
 
 
 def mount(view: View, key: str, **callbacks: Any) -> Any:
@@ -32,7 +34,7 @@ def mount(view: View, key: str, **callbacks: Any) -> Any:
     states = getattr(importlib.import_module(f"viz.components.{view.component}"), "STATES", ())
     listeners = {f"on_{state}_change": _ignore for state in states} | callbacks
     data = view.data | {"lang": language(), "alt": view.alt, "height": view.height, "ui": kit_words()}
-    return _component(view.component)(key=key, data=data, height=view.height or "content", **listeners)
+    return _component(view.component, view.height)(key=key, data=data, height="content", **listeners)
 
 
 def show(picture: View | go.Figure, key: str, **callbacks: Any) -> Any:

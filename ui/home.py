@@ -32,7 +32,7 @@ def draw() -> None:
     words = {name: word(name) for name in ("search", "nothing")}
     result = figure.mount(atlas(cards, language(), words, word("atlas_alt"), missing), "atlas")
     if slug := getattr(result, "open", None):
-        st.switch_page(PAGES.get()[slug])
+        st.switch_page(PAGES.get()[slug], query_params=kept() or None)
 
 
 def _card(entry: Entry, section: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui import controls
+from ui import address, controls
 from ui.catalogue import Entry
 from ui.jobs import JOBS
 from ui.language import say, word
@@ -61,16 +61,19 @@ def _presets(entry: Entry, mechanism: Any) -> None:
                 key=f"_preset_{preset['id']}",
                 help=say(preset["question"]),
                 on_click=_apply,
-                args=(entry, mechanism.Config, preset["state"], preset["id"]),
+                args=(entry, mechanism.Config, preset),
             )
     chosen = next((p for p in presets if p["id"] == st.session_state.get(f"_chosen_{entry.slug}")), None)
     if chosen:
         st.caption(say(chosen["question"]))
 
 
-def _apply(entry: Entry, config: type, state: dict[str, Any], preset: str | None = None) -> None:
-    controls.apply(config, state)
-    st.session_state[f"_chosen_{entry.slug}"] = preset
+def _apply(entry: Entry, config: type, about: dict[str, Any]) -> None:
+    """Go to the state of a preset, question or prediction, and to the further picture it names."""
+    controls.apply(config, about["state"])
+    for first in list(entry.spec.get("gallery", {}))[:1]:
+        address.put("figure", about.get("figure", first), first)
+    st.session_state[f"_chosen_{entry.slug}"] = about.get("id")
 
 
 def _predict(entry: Entry, mechanism: Any) -> None:
@@ -94,7 +97,7 @@ def _predict(entry: Entry, mechanism: Any) -> None:
         st.markdown(("✓ " if right else "✗ ") + word("predicted" if right else "mispredicted"))
         if "answer" in about:
             st.markdown(say(about["answer"], **facts))
-        st.button(word("show_me"), key="_predict_show", on_click=_apply, args=(entry, mechanism.Config, about["state"]))
+        st.button(word("show_me"), key="_predict_show", on_click=_apply, args=(entry, mechanism.Config, about))
 
 
 def _mathematics(spec: dict[str, Any]) -> None:
@@ -161,7 +164,7 @@ def _questions(entry: Entry, mechanism: Any) -> None:
                     word("show_me"),
                     key=f"_question_{question['id']}",
                     on_click=_apply,
-                    args=(entry, mechanism.Config, question["state"]),
+                    args=(entry, mechanism.Config, question),
                 )
 
 

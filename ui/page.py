@@ -23,6 +23,7 @@ from typing import Any
 
 import streamlit as st
 
+from models.fields import Choice
 from ui import address, controls, figure, more
 from ui.catalogue import Entry, entry_of
 from ui.jobs import JOBS, Cancelled, Job
@@ -79,8 +80,13 @@ class Page:
         st.fragment(guarded)()
 
     def controls(self, config: type, limits: Callable[[dict[str, Any]], controls.Limits] | None = None) -> Any:
-        """Draw one widget per field of `config`; return the Config the visitor has chosen."""
-        chosen = controls.draw(config, self.spec["controls"], limits)
+        """Draw one widget per field of `config`; return the Config the visitor has chosen.
+
+        limits: narrower ranges for some fields from the values drawn so far. It may have to load a model first, so it
+        is run like any other work.
+        """
+        narrow = limits and (lambda values: self.run(_limits, limits, tuple(values.items())))
+        chosen = controls.draw(config, self.spec["controls"], narrow)
         st.session_state[f"_cfg_{self.entry.slug}"] = chosen
         return chosen
 
@@ -124,6 +130,23 @@ class Page:
             default = getattr(defaults, name)
             address.put(name, type(default)(chosen), default)
 
+    def split(self, *widths: float) -> list[Any]:
+        """Columns side by side, stacked on a phone: `with left: ...`."""
+        return st.columns(widths, gap="medium")
+
+    def gallery(self, pictures: dict[str, Callable[[], None]]) -> None:
+        """One of several further pictures, chosen by its name in the TOML's [gallery]; the choice is in the URL.
+
+        Only the chosen one is drawn, so a slider never waits for the others.
+        """
+        names = list(pictures)
+        address.sync("figure", Choice(*names), names[0])
+        chosen = st.segmented_control(
+            word("gallery"), names, format_func=lambda name: say(self.spec["gallery"][name]), key="figure", required=True,
+            on_change=address.changed, args=("figure", names[0]), label_visibility="collapsed", wrap=True,
+        )  # fmt: skip
+        pictures[chosen or names[0]]()
+
     def caption(self, name: str, **facts: Any) -> None:
         """One sentence of the TOML about this very picture, its numbers from the trace."""
         st.markdown(say(self.spec["captions"][name], **facts))
@@ -131,6 +154,10 @@ class Page:
     def more(self) -> None:
         """Everything below the picture: presets, mathematics, code, check, claims, questions, sources."""
         more.draw(self.entry, self.mechanism)
+
+
+def _limits(limits: Callable[[dict[str, Any]], controls.Limits], values: tuple[tuple[str, Any], ...]) -> controls.Limits:
+    return limits(dict(values))
 
 
 def _wait(job: Job) -> Any:

@@ -39,9 +39,9 @@ def _themes() -> dict[str, dict[str, Any]]:
 st.set_page_config("Model Atlas", ROOT / "ui" / "icon.svg", layout="wide")
 st.html(ROOT / "ui" / "style.css")
 
-with st.container(key="bar", horizontal=True, gap="medium"):
-    head = st.container(key="head", gap="xsmall")
-    with st.container(key="switches", horizontal=True, width="content", gap="small"):
+with st.container(key="atlas-bar", horizontal=True, gap="medium"):
+    head = st.container(key="atlas-title", gap="xsmall")
+    with st.container(key="atlas-switches", horizontal=True, width="content", gap="small"):
         _switch("lang", "English · 中文", LANGUAGES, "en")
         theme = _switch("theme", word("theme"), {name: word(f"theme_{name}") for name in ("light", "dark")}, None)
         about = {"theme": theme, "themes": _themes(), "copied": word("copied"), "copy": word("copy_link")}

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui import home, more
+from ui import address, home, more
 from ui.catalogue import Entry, entries, sections
 from ui.language import say, word
 from ui.page import open_page
@@ -62,14 +62,12 @@ def _turn(by: int) -> None:
 
 def _show_me(entry: Entry, question: dict[str, Any]) -> None:
     """A link to the page in the state that demonstrates the answer."""
-    state = {name: _in_url(value) for name, value in question.get("state", {}).items()} | home.kept()
+    state = {name: address.write(value) for name, value in question.get("state", {}).items()} | home.kept()
+    if "figure" in question:
+        state["figure"] = question["figure"]
     st.page_link(
         home.PAGES.get()[entry.slug], label=word("show_me"), icon=":material/visibility:", query_params=state or None
     )
-
-
-def _in_url(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def claims(script: str) -> None:

@@ -1,0 +1,47 @@
+/**
+ * Arrays as they travel from Python: base64 of little-endian bytes (see viz/view.py `pack`).
+ *
+ * @typedef {{shape: number[], dtype: "f2"|"f4"|"u1"|"b1", b64: string}} Packed
+ * @typedef {{shape: number[], values: Float32Array|Uint8Array, exact: boolean}} Unpacked
+ *   values in row-major order; exact: whole numbers, shown without decimals
+ */
+
+/** The float32 value of each of the 65536 float16 bit patterns, made on first use. @type {Float32Array|null} */
+let halfTable = null;
+
+/** IEEE 754 binary16: 1 sign bit, 5 exponent bits, 10 fraction bits. @param {number} bits */
+function halfToNumber(bits) {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** @param {Uint16Array} halves */
+function widen(halves) {
+  halfTable ??= Float32Array.from({ length: 65536 }, (_, bits) => halfToNumber(bits));
+  const wide = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) wide[i] = halfTable[halves[i]];
+  return wide;
+}
+
+/** @param {string} text */
+function bytesOf(text) {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+/** @param {Packed} packed @returns {Unpacked} */
+export function unpack(packed) {
+  const bytes = bytesOf(packed.b64);
+  const exact = packed.dtype === "u1" || packed.dtype === "b1";
+  let values;
+  if (packed.dtype === "f2") values = widen(new Uint16Array(bytes.buffer));
+  else if (packed.dtype === "f4") values = new Float32Array(bytes.buffer);
+  else values = bytes;
+  return { shape: packed.shape, values, exact };
+}

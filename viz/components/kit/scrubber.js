@@ -1,0 +1,169 @@
+/**
+ * A slider over pictures that are already here. Dragging swaps them at the screen's rate and tells nobody; the value is
+ * reported once, on release. Every painted picture leaves one `atlas:frame` entry in the browser's performance
+ * timeline (start: the movement that asked for it; end: its picture painted).
+ *
+ * @typedef {{field: string, label: string, values: (number|string)[], index: number}} Scrub
+ */
+import { icon, iconButton, make } from "./dom.js";
+import { number } from "./format.js";
+import { Echo } from "./host.js";
+
+const FRAME = "atlas:frame";
+/** Playing through all pictures takes about this long, within sensible bounds per picture. */
+const PLAY_MS = 5000;
+
+let recorded = 0;
+
+/** @param {number} asked when the movement happened, on performance.now()'s clock */
+function recordFrame(asked) {
+  if (recorded++ > 5000) {
+    performance.clearMeasures(FRAME); // a long session must not fill the timeline
+    recorded = 0;
+  }
+  performance.measure(FRAME, { start: Math.min(asked, performance.now()) });
+}
+
+export class Scrubber {
+  /**
+   * @param {object} wiring
+   * @param {(index: number) => void} wiring.paint draws one picture, at once
+   * @param {(index: number) => void} wiring.release the visitor settled on this one
+   */
+  constructor({ paint, release }) {
+    this.paint = paint;
+    this.release = release;
+    this.index = 0;
+    this.count = 0;
+    this.asked = 0;
+    this.request = 0;
+    this.timer = 0;
+    this.held = false;
+    this.element = make("div", { class: "scrubber", role: "group" });
+  }
+
+  /** Elements are made again only if what they show changed, so a drag survives an update. @param {Scrub} scrub */
+  update(scrub, say) {
+    const shape = JSON.stringify([scrub.label, scrub.values, say("play")]);
+    if (shape !== this.shape) {
+      this.shape = shape;
+      this.build(scrub, say);
+      this.echo = new Echo();
+    }
+    if (this.echo.isNews(scrub.index) && !this.held && !this.timer) {
+      this.settled = scrub.index;
+      this.show(scrub.index);
+    }
+  }
+
+  /** @param {Scrub} scrub */
+  build(scrub, say) {
+    this.stop();
+    this.say = say;
+    this.texts = scrub.values.map((value) => (typeof value === "number" ? number(value, 4) : String(value)));
+    this.count = this.texts.length;
+    this.range = make("input", {
+      type: "range",
+      min: 0,
+      max: this.count - 1,
+      step: 1,
+      "aria-label": scrub.label,
+      oninput: (event) => this.drag(Number(this.range.value), event.timeStamp),
+      onchange: () => this.settle(),
+      onpointerdown: () => {
+        this.stop();
+        this.held = true;
+      },
+      onpointercancel: () => (this.held = false),
+    });
+    this.output = make("output", { class: "scrub-value" });
+    const widest = Math.max(...this.texts.map((text) => [...text].length));
+    this.output.style.minWidth = `${widest}ch`;
+    this.playButton = iconButton("play", say("play"), () => this.toggle());
+    const step = (to) => () => this.jump(to());
+    this.element.setAttribute("aria-label", scrub.label);
+    this.element.replaceChildren(
+      make("div", { class: "scrub-buttons" }, [
+        iconButton("first", say("first"), step(() => 0)),
+        iconButton("back", say("step_back"), step(() => this.index - 1)),
+        this.playButton,
+        iconButton("forward", say("step_forward"), step(() => this.index + 1)),
+        iconButton("last", say("last"), step(() => this.count - 1)),
+      ]),
+      make("span", { class: "scrub-name" }, [make("span", { text: `${scrub.label} = ` }), this.output]),
+      this.range,
+    );
+  }
+
+  /** Write the position, without drawing. @param {number} index */
+  show(index) {
+    this.index = Math.max(0, Math.min(this.count - 1, index));
+    this.range.value = String(this.index);
+    this.range.style.setProperty("--share", `${this.count > 1 ? (100 * this.index) / (this.count - 1) : 0}%`);
+    this.output.textContent = this.texts[this.index];
+    this.range.setAttribute("aria-valuetext", this.texts[this.index]);
+  }
+
+  /** Ask for a picture; several movements within one screen refresh draw only the last. */
+  drag(index, asked = performance.now()) {
+    this.show(index);
+    if (!this.request) {
+      this.asked = asked;
+      this.request = requestAnimationFrame(() => this.draw());
+    }
+  }
+
+  draw() {
+    this.request = 0;
+    this.paint(this.index);
+    recordFrame(this.asked);
+  }
+
+  settle() {
+    this.held = false;
+    if (this.request) {
+      cancelAnimationFrame(this.request);
+      this.draw();
+    }
+    if (this.index === this.settled) return;
+    this.settled = this.index;
+    this.echo.note(this.index);
+    this.release(this.index);
+  }
+
+  jump(index) {
+    this.stop();
+    this.drag(Math.max(0, Math.min(this.count - 1, index)));
+    this.settle();
+  }
+
+  toggle() {
+    if (this.timer) {
+      this.stop();
+      this.settle();
+      return;
+    }
+    if (this.index >= this.count - 1) this.drag(0);
+    const pause = Math.max(33, Math.min(400, PLAY_MS / this.count));
+    this.timer = window.setInterval(() => {
+      this.drag(this.index + 1);
+      if (this.index >= this.count - 1) this.toggle();
+    }, pause);
+    this.dress();
+  }
+
+  stop() {
+    if (!this.timer) return;
+    window.clearInterval(this.timer);
+    this.timer = 0;
+    this.dress();
+  }
+
+  /** The play button shows what a press does now. */
+  dress() {
+    const label = this.say(this.timer ? "pause" : "play");
+    this.playButton.setAttribute("aria-label", label);
+    this.playButton.title = label;
+    this.playButton.replaceChildren(icon(this.timer ? "pause" : "play"));
+  }
+}
