@@ -34,16 +34,25 @@ def ends(kind: Kind, default: Any) -> list[Any]:
     return ["", "x", "人工智能 🙂 مرحبا <script>alert(1)</script>"]
 
 
+def shown_when(slug: str, name: str) -> dict[str, Any]:
+    """What other controls must say for the control `name` to be shown."""
+    return {other: allowed[0] for other, allowed in PAGES[slug].spec["controls"][name].get("when", {}).items()}
+
+
 def all_ends() -> list[tuple[str, str, Any]]:
-    """(slug, field, value) for every end of every control of every page."""
-    return [
-        (slug, name, value)
-        for slug, entry in WITH_MECHANISM.items()
-        for name, (_, kind, default) in fields(mechanism(slug).Config).items()
-        if name in entry.spec["controls"]
-        for value in ends(kind, default)
-        if value != default
-    ]
+    """(slug, field, value) for every end of every control of every page, in the range the page then offers."""
+    found = []
+    for slug, entry in WITH_MECHANISM.items():
+        module, kinds = mechanism(slug), fields(mechanism(slug).Config)
+        for name in entry.spec["controls"]:
+            _, kind, default = kinds[name]
+            if hasattr(module, "limits"):
+                values = {other: given for other, (_, _, given) in kinds.items()} | shown_when(slug, name)
+                kind = module.limits(values).get(name, kind)
+            if isinstance(kind, Range):
+                default = type(default)(min(max(default, kind.low), kind.high))
+            found += [(slug, name, value) for value in ends(kind, default) if value != default]
+    return found
 
 
 def states(slug: str) -> list[tuple[str, dict[str, Any]]]:

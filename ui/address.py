@@ -7,11 +7,14 @@ link, back and forward, a preset) wins over the widget.
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from typing import Any
 
 import streamlit as st
 
 from models.fields import Choice, Kind, Text
+from viz.view import View
 
 
 def sync(name: str, kind: Kind, default: Any, sticky: bool = False) -> str | None:
@@ -70,6 +73,38 @@ def read(text: str | None, kind: Kind, default: Any) -> Any:
 def write(value: Any) -> str:
     """A value as URL text."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+LINKED = ("stage", "pin")  # what a visitor does inside a component that belongs to the view a link shows
+
+
+def linked(view: View) -> View:
+    """The view with the step and the pinned cell that the URL names, if this view has such."""
+    if "stage" not in view.data:
+        return view
+    stages, shape = len(view.data["panels"][0]["stages"]), (len(view.data["rows"]), len(view.data["cols"]))
+    found: dict[str, Any] = {}
+    stage, pin = st.query_params.get("stage", ""), re.fullmatch(r"(\d{1,3})-(\d{1,3})", st.query_params.get("pin", ""))
+    if stage.isdecimal() and int(stage) < stages:
+        found["stage"] = int(stage)
+    if pin and int(pin[1]) < shape[0] and int(pin[2]) < shape[1]:
+        found["pin"] = [int(pin[1]), int(pin[2])]
+    return dataclasses.replace(view, data=view.data | found)
+
+
+def link(key: str, state: str) -> None:
+    """Write a component's step or pinned cell into the URL: its on_<state>_change."""
+    value = st.session_state[key].get(state)
+    if value is None:
+        st.query_params.pop(state, None)
+    else:
+        st.query_params[state] = "-".join(str(int(part)) for part in value) if isinstance(value, list) else str(value)
+
+
+def unlink() -> None:
+    """Forget step and pinned cell: another picture is asked for."""
+    for state in LINKED:
+        st.query_params.pop(state, None)
 
 
 def _seen(name: str) -> str:

@@ -113,11 +113,16 @@ class Page:
         """
         self._shown += 1
         key = f"{self.entry.slug}-{key or self._shown}"
-        if isinstance(picture, View) and (scrub := picture.data.get("scrub")):
-            listeners["scrub"] = lambda index: {scrub["field"]: scrub["values"][index]}
-        callbacks = {
-            f"on_{state}_change": partial(self._heard, key, state, fields) for state, fields in listeners.items()
-        }
+        callbacks: dict[str, Callable[[], None]] = {}
+        if isinstance(picture, View):
+            picture = address.linked(picture)
+            for state in address.LINKED:
+                if state in picture.data:
+                    callbacks[f"on_{state}_change"] = partial(address.link, key, state)
+            if scrub := picture.data.get("scrub"):
+                listeners["scrub"] = lambda index: {scrub["field"]: scrub["values"][index]}
+        for state, fields in listeners.items():
+            callbacks[f"on_{state}_change"] = partial(self._heard, key, state, fields)
         return figure.show(picture, key, **callbacks)
 
     def _heard(self, key: str, state: str, fields: Callable[[Any], dict[str, Any]]) -> None:
@@ -141,8 +146,9 @@ class Page:
         """
         names = list(pictures)
         address.sync("figure", Choice(*names), names[0])
+        titles = {name: say(self.spec["gallery"][name]) for name in names}
         chosen = st.segmented_control(
-            word("gallery"), names, format_func=lambda name: say(self.spec["gallery"][name]), key="figure", required=True,
+            word("gallery"), names, format_func=titles.__getitem__, key="figure", required=True,
             on_change=address.changed, args=("figure", names[0]), label_visibility="collapsed", wrap=True,
         )  # fmt: skip
         pictures[chosen or names[0]]()
@@ -156,7 +162,9 @@ class Page:
         more.draw(self.entry, self.mechanism)
 
 
-def _limits(limits: Callable[[dict[str, Any]], controls.Limits], values: tuple[tuple[str, Any], ...]) -> controls.Limits:
+def _limits(
+    limits: Callable[[dict[str, Any]], controls.Limits], values: tuple[tuple[str, Any], ...]
+) -> controls.Limits:
     return limits(dict(values))
 
 

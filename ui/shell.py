@@ -45,6 +45,7 @@ with st.container(key="atlas-bar", horizontal=True, gap="medium"):
         _switch("lang", "English · 中文", LANGUAGES, "en")
         theme = _switch("theme", word("theme"), {name: word(f"theme_{name}") for name in ("light", "dark")}, None)
         about = {"theme": theme, "themes": _themes(), "copied": word("copied"), "copy": word("copy_link")}
+        about["jump"] = st.session_state.get("_jump", 0)
         figure.mount(View("shell", about, 0, ""), "shell")
 page.HEAD.set(head)
 

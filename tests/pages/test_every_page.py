@@ -7,17 +7,15 @@ from typing import Any
 import pytest
 
 from tests.pages.conftest import Visit, sound
-from tests.tree import PAGES, WITH_MECHANISM, all_ends, mechanism, states
+from tests.tree import PAGES, WITH_MECHANISM, all_ends, mechanism, shown_when, states
 from ui import address
 from ui.catalogue import LANGUAGES
 from ui.more import placeholders
 
 
 def _setting(slug: str, name: str, value: Any) -> dict[str, Any]:
-    """URL parameters that show the control `name` (its `when`) and set it."""
-    about = PAGES[slug].spec["controls"][name]
-    wanted = {other: allowed[0] for other, allowed in about.get("when", {}).items()}
-    return wanted | {name: address.write(value)}
+    """URL parameters that show the control `name` and set it."""
+    return shown_when(slug, name) | {name: address.write(value)}
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -16,7 +16,7 @@ from ui.settings import ROOT
 
 FILES = [path for top in ("pages", "ui", "models", "viz") for path in sorted((ROOT / top).rglob("*.toml"))]
 KEYS = {
-    "order", "mechanism", "atlas", "terms", "title", "promise", "controls", "words", "captions", "presets", "predict",
+    "order", "mechanism", "atlas", "terms", "title", "promise", "controls", "words", "captions", "gallery", "presets", "predict",
     "mathematics", "claims", "questions", "sources",
 }  # fmt: skip
 
@@ -59,6 +59,8 @@ def test_a_page_says_what_it_must(slug: str) -> None:
     for kind in ("presets", "questions", "claims"):
         ids = [one["id"] for one in spec.get(kind, [])]
         assert len(ids) == len(set(ids)), f"two {kind} share an id"
+    for one in [*spec.get("presets", []), *spec.get("questions", [])]:
+        assert "figure" not in one or one["figure"] in spec["gallery"], one["id"]
     assert all(claim["verdict"] in VERDICTS for claim in spec.get("claims", []))
 
 
@@ -66,7 +68,9 @@ def test_a_page_says_what_it_must(slug: str) -> None:
 def test_controls_match_the_config(slug: str) -> None:
     config, spec = fields(mechanism(slug).Config), PAGES[slug].spec["controls"]
     assert set(spec) == set(config)
-    assert not set(config) & {"lang", "theme", "missing", "section", "verdict"}, "a name the shell uses in the URL"
+    assert not set(config) & {"lang", "theme", "missing", "section", "verdict", "figure", "stage", "pin"}, (
+        "a name the shell uses in the URL"
+    )
     for name, (_, kind, _) in config.items():
         if spec[name].get("place") == "hidden":
             continue

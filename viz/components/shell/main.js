@@ -6,6 +6,8 @@ const ICON = `<svg viewBox="0 0 24 24" width="18" height="18" fill="none" stroke
 export default function ({ data, parentElement }) {
   document.documentElement.lang = data.lang === "zh" ? "zh-CN" : "en";
   setTheme(data.theme, data.themes);
+  if (data.jump > (window.__atlasJump ?? 0)) scrollUp();
+  window.__atlasJump = data.jump;
   const button = copyButton(parentElement);
   button.title = `${data.copy} (L)`;
   button.setAttribute("aria-label", data.copy);
@@ -26,6 +28,12 @@ function setTheme(theme, themes) {
   document.documentElement.dataset.theme = wanted;
   const message = { stCommVersion: 1, type: "SET_CUSTOM_THEME_CONFIG", themeName: "", themeInfo: themes[wanted] };
   window.postMessage(message, location.origin);
+}
+
+/** A preset was pressed below the picture: bring the picture back into sight. */
+function scrollUp() {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  document.querySelector(".stMain")?.scrollTo({ top: 0, behavior: calm ? "auto" : "smooth" });
 }
 
 function copyButton(parent) {
