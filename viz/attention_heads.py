@@ -199,10 +199,8 @@ def groups(trace: Trace, words: Words) -> go.Figure:
         low, high = g * size - 0.5, (g + 1) * size - 0.5
         line = {"color": palette.colour("key_fill"), "width": 3}
         figure.add_shape(type="rect", x0=low, x1=high, y0=low, y1=high, line=line)
-    figure.update_xaxes(tickvals=list(range(n_head)), ticktext=ticks, constrain="domain", showgrid=False, tickangle=-45)
-    figure.update_yaxes(
-        tickvals=list(range(n_head)), ticktext=ticks, autorange="reversed", scaleanchor="x", showgrid=False
-    )
+    figure.update_xaxes(tickvals=list(range(n_head)), ticktext=ticks, showgrid=False)
+    figure.update_yaxes(tickvals=list(range(n_head)), ticktext=ticks, autorange="reversed", showgrid=False)
     alt = words["alt_groups"].format(
         layer=trace.layer,
         heads=n_head,
@@ -230,6 +228,7 @@ def next_token(trace: Trace, words: Words) -> go.Figure:
                 marker={"color": palette.colour("value_fill"), "pattern": {"shape": pattern}},
                 text=[f"{100 * x:.1f} %" for x in share],
                 textposition="outside",
+                constraintext="none",
                 cliponaxis=False,
                 customdata=labels,
                 hovertemplate="%{customdata}: %{x:.2%}<extra>%{fullData.name}</extra>",
@@ -241,7 +240,7 @@ def next_token(trace: Trace, words: Words) -> go.Figure:
     most = float(max(before.max(initial=0), after.max(initial=0)))
     figure.update_xaxes(title=words["axis_probability"], tickformat=".0%", range=[0, max(1.15 * most, 0.01)])
     figure.update_layout(barmode="group", showlegend=bool(trace.ablate))
-    return _finish(figure, _alt_next(trace, words), FIGURE + (60 if trace.ablate else 0))
+    return _finish(figure, _alt_next(trace, words), FIGURE + (120 if trace.ablate else 0))
 
 
 def _alt_next(trace: Trace, words: Words) -> str:

@@ -445,9 +445,17 @@ def test_smollm2_heads_with_shared_keys_look_elsewhere():
 
 def test_the_small_model_copies():
     real("tiny-lm")
-    preset = next(p for p in SPEC["presets"] if p["id"] == "induction")
-    said = heads.facts(heads.trace(heads.Config(**preset["state"])))
-    assert said["induction_best"] == f"{said['layer']}.{said['head']}" and said["induction"] > 0.5
-    assert said["previous_best_score"] > 0.5
-    off = heads.facts(heads.trace(heads.Config(**SPEC["predict"]["state"])))
-    assert off["falls"] == "gone" and off["p_before"] > 0.5
+    states = {preset["id"]: preset["state"] for preset in SPEC["presets"]}
+
+    def said(**state) -> dict:
+        return heads.facts(heads.trace(heads.Config(**state)))
+
+    whole = said(**states["induction"])
+    assert whole["induction_best"] == f"{whole['layer']}.{whole['head']}" and whole["induction"] > 0.5
+    assert whole["previous_best"] == "0.1" and whole["previous_best_score"] > 0.8
+    assert (whole["top"], whole["to"]) == ("il", "il") and whole["p_before"] > 0.6
+    assert said(**states["ablate"])["p_after"] < 0.1
+    assert said(ablate="1.2 1.3")["p_after"] > 0.6  # two other heads of the same layer
+    blind = said(**states["circuit"])
+    assert blind["induction_intact"] > 0.5 and blind["induction"] < 0.1 and blind["p_after"] < 0.1
+    assert said(**SPEC["predict"]["state"])["falls"] == "gone"
