@@ -58,3 +58,4 @@ for section in sections():
 home.PAGES.set({one.url_path: one for pages in navigation.values() for one in pages})
 with st.container(key=f"page-{language()}"):  # a new language is a new page: nothing half-translated stays behind
     st.navigation(navigation, position="top").run()
+st.container(key="atlas-end").html("<span></span>")  # all of the page is there: tests and measurements wait for it

@@ -95,11 +95,11 @@ class Visitor:
         """Wait until the script has run, every picture is painted and every component has something to show."""
         self.page.wait_for_selector(IDLE, timeout=60_000)
         self.page.wait_for_function(
-            """() => !document.querySelector('[data-stale="true"]')
-              && [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].every(
-                   (host) => host.shadowRoot?.childElementCount || host.firstElementChild?.shadowRoot?.childElementCount
-                     || host.childElementCount)
-              && [...document.querySelectorAll('.stPlotlyChart')].every((chart) => chart.querySelector('.main-svg'))""",
+            """() => !document.querySelector('[data-stale="true"], .stSpinner, .stProgress')
+              && [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]
+                .every((host) => host.shadowRoot?.querySelector('button, canvas, svg, input'))
+              && [...document.querySelectorAll('.stPlotlyChart')].every((chart) => chart.querySelector('.main-svg'))
+              && document.querySelector('.st-key-atlas-end')""",
             timeout=60_000,
         )
         self.page.wait_for_selector(IDLE, timeout=60_000)

@@ -214,6 +214,7 @@ def test_a_selection_in_the_grid_opens_or_switches_off(fake):
     pairs = [divmod(i, 10) for i in trace.order.tolist()]
     assert heads.chosen(trace, []) == {}
     assert heads.chosen(trace, [7]) == {"layer": pairs[7][0], "head": pairs[7][1]}
+    assert head_reading.parse_heads(heads.chosen(trace, [7, 2])["ablate"], 3, 10)[0] == {pairs[7], pairs[2]}
     several = heads.chosen(trace, [7, 2, 4])
     assert (several["layer"], several["head"]) == pairs[4]
     assert head_reading.parse_heads(several["ablate"], 3, 10)[0] == {pairs[7], pairs[2], pairs[4]}
@@ -328,8 +329,20 @@ def test_facts_name_what_the_trace_shows(fake):
     assert said["overlap_group"] == pytest.approx(float((trace.overlap[4, 3] + trace.overlap[4, 5]) / 2))
     assert said["kv_bytes_mha"] == 3 * said["kv_bytes"] == 2 * 5 * 9 * 13 * 2
     assert said["spread"] == pytest.approx(2 ** said["entropy"])
+    length = [sum(x * x for x in row) ** 0.5 for row in trace.value.tolist()]
+    assert said["sink_value"] == pytest.approx(length[0] / (sum(length[1:]) / (len(length) - 1)), rel=1e-4)
+    assert said["first"] == trace.label[0]
     assert (said["top"], said["p_before"]) == (trace.next_label[0], max(trace.before.tolist()))
     assert said["p_top_after"] == max(trace.after.tolist())
+
+
+@pytest.mark.parametrize(
+    ("after", "word"), [(0.7, "more"), (0.62, "same"), (0.58, "same"), (0.5, "less"), (0.31, "less"), (0.29, "gone")]
+)
+def test_facts_say_how_far_the_favourite_falls(fake, after, word):
+    trace = heads.trace(heads.Config(text="abc"))
+    trace = dataclasses.replace(trace, before=torch.tensor([0.6, 0.1]), after=torch.tensor([after, 0.1]))
+    assert heads.facts(trace)["falls"] == word
 
 
 def test_check_finds_what_is_wrong(fake, monkeypatch):

@@ -6,6 +6,11 @@ const ICON = `<svg viewBox="0 0 24 24" width="18" height="18" fill="none" stroke
 export default function ({ data, parentElement }) {
   document.documentElement.lang = data.lang === "zh" ? "zh-CN" : "en";
   setTheme(data.theme, data.themes);
+  if (!window.__atlasMenu) {
+    window.__atlasMenu = new MutationObserver(mendMenu);
+    window.__atlasMenu.observe(document.body, { childList: true, subtree: true });
+    mendMenu();
+  }
   if (data.jump > (window.__atlasJump ?? 0)) scrollUp();
   window.__atlasJump = data.jump;
   const button = copyButton(parentElement);
@@ -28,6 +33,12 @@ function setTheme(theme, themes) {
   document.documentElement.dataset.theme = wanted;
   const message = { stCommVersion: 1, type: "SET_CUSTOM_THEME_CONFIG", themeName: "", themeInfo: themes[wanted] };
   window.postMessage(message, location.origin);
+}
+
+/** Streamlit 1.67 puts its phone menu's sections between <ul> and <li>, which reads as a broken list: as links it is fine. */
+function mendMenu() {
+  for (const list of document.querySelectorAll("[data-testid=stSidebarNavItems]:not([role])")) list.setAttribute("role", "none");
+  for (const item of document.querySelectorAll("[data-testid=stSidebarNavItems] li:not([role])")) item.setAttribute("role", "none");
 }
 
 /** A preset was pressed below the picture: bring the picture back into sight. */
