@@ -95,7 +95,8 @@ class Visitor:
         """Wait until the script has run, every picture is painted and every component has something to show."""
         self.page.wait_for_selector(IDLE, timeout=60_000)
         self.page.wait_for_function(
-            """() => !document.querySelector('[data-stale="true"], .stSpinner, .stProgress')
+            """() => window.__atlasMenu  // the shell's own component has run, so components can be mounted
+              && !document.querySelector('[data-stale="true"], .stSpinner, .stProgress, .stSkeleton')
               && [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]
                 .every((host) => host.shadowRoot?.querySelector('button, canvas, svg, input'))
               && [...document.querySelectorAll('.stPlotlyChart')].every((chart) => chart.querySelector('.main-svg'))
