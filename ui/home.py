@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import importlib
 import logging
-from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from ui import figure, page
+from ui import figure, links, page, study
 from ui.catalogue import Entry, entries, sections
 from ui.jobs import JOBS
 from ui.language import language, say, word
 from viz.components.atlas import atlas
-
-PAGES: ContextVar[dict[str, Any]] = ContextVar("pages")  # slug -> st.Page of this run
 
 
 def draw() -> None:
@@ -32,11 +29,11 @@ def draw() -> None:
     words = {name: word(name) for name in ("search", "nothing")}
     result = figure.mount(atlas(cards, language(), words, word("atlas_alt"), missing), "atlas")
     if slug := getattr(result, "open", None):
-        st.switch_page(PAGES.get()[slug], query_params=kept() or None)
+        st.switch_page(links.PAGES.get()[slug], query_params=links.kept() or None)
 
 
 def _card(entry: Entry, section: str) -> dict[str, Any]:
-    query = urlencode(kept())
+    query = urlencode(links.kept())
     return {
         "slug": entry.slug,
         "href": f"/{entry.slug}" + (f"?{query}" if query else ""),
@@ -53,17 +50,10 @@ def _card(entry: Entry, section: str) -> dict[str, Any]:
     }
 
 
-def kept() -> dict[str, str]:
-    """What every link inside the app carries along: language and theme, where they are not the defaults."""
-    return {
-        name: st.session_state[name] for name in ("lang", "theme") if st.session_state.get(name) not in (None, "en")
-    }
-
-
 def thumbnail(entry: Entry) -> str:
     """The page's own small picture of its default state, as SVG; empty if the page has none or cannot compute it."""
     if not entry.mechanism:
-        return ""
+        return study.thumbnail(entry.slug)
     try:
         mechanism = importlib.import_module(f"models.{entry.mechanism}")
         with JOBS.start(mechanism.trace, mechanism.Config()).watched() as job:

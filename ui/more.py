@@ -140,20 +140,26 @@ def _claims(spec: dict[str, Any], mechanism: Any) -> None:
 def claim(about: dict[str, Any], mechanism: Any) -> None:
     """One claim with its verdict and the live numbers that settle it."""
     with st.container(border=True):
-        colour, icon = VERDICTS[about["verdict"]]
-        st.badge(word(about["verdict"]), icon=icon, color=colour)
+        verdict(about)
         st.markdown(f"“{say(about['claim'])}”")
-        st.markdown(claim_answer(about, mechanism))
-        if "source" in about:
-            st.caption(say(about["source"]))
+        answer(about, mechanism)
 
 
-def claim_answer(about: dict[str, Any], mechanism: Any) -> str:
-    """The answer with its live values filled in; computed once for all visitors."""
-    if "live" not in about:
-        return say(about["answer"])
-    with JOBS.start(mechanism.CLAIMS[about["live"]]).watched() as job:
-        return say(about["answer"], **job.future.result())
+def verdict(about: dict[str, Any]) -> None:
+    """A claim's verdict as a badge."""
+    colour, icon = VERDICTS[about["verdict"]]
+    st.badge(word(about["verdict"]), icon=icon, color=colour)
+
+
+def answer(about: dict[str, Any], mechanism: Any) -> None:
+    """What is right, with live values computed once for all visitors, and its source."""
+    if "live" in about:
+        with JOBS.start(mechanism.CLAIMS[about["live"]]).watched() as job:
+            st.markdown(say(about["answer"], **job.future.result()))
+    else:
+        st.markdown(say(about["answer"]))
+    if "source" in about:
+        st.caption(say(about["source"]))
 
 
 def _questions(entry: Entry, mechanism: Any) -> None:

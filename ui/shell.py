@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from models.fields import Choice
-from ui import address, figure, home, page
+from ui import address, figure, home, links, page
 from ui.catalogue import LANGUAGES, sections
 from ui.language import language, say, word
 from ui.settings import ROOT
@@ -55,7 +55,7 @@ for section in sections():
         st.Page(entry.script, title=say(entry.spec["title"]), icon=section.icon, url_path=entry.slug)
         for entry in section.pages
     ]
-home.PAGES.set({one.url_path: one for pages in navigation.values() for one in pages})
+links.PAGES.set({one.url_path: one for pages in navigation.values() for one in pages})
 with st.container(key=f"page-{language()}"):  # a new language is a new page: nothing half-translated stays behind
     st.navigation(navigation, position="top").run()
 st.container(key="atlas-end").html("<span></span>")  # all of the page is there: tests and measurements wait for it

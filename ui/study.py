@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from typing import Any
 
 import streamlit as st
 
-from ui import address, home, more
+from models.fields import Choice, Range
+from ui import address, links, more
 from ui.catalogue import Entry, entries, sections
 from ui.language import say, word
 from ui.page import open_page
+from viz import study
+
+WIDTHS = [1.1, 3, 5, 1.4]  # of the table of claims
 
 
 def interview(script: str) -> None:
     """A deck of cards: filter by section, reveal the short answer, then the long one, then see it."""
     open_page(script)
     titles = {section.name: say(section.title) for section in sections()}
-    deck = [(entry, question) for entry in entries().values() for question in entry.spec.get("questions", [])]
-    with_questions = [name for name in titles if any(entry.section == name for entry, _ in deck)]
-    chosen = st.segmented_control(
-        word("section"),
-        with_questions,
-        format_func=titles.__getitem__,
-        key="section",
-        bind="query-params",
-        on_change=_first,
-    )
+    deck = _all("questions")
+    chosen = _filter("section", {name: titles[name] for name in titles if any(e.section == name for e, _ in deck)})
     deck = [(entry, question) for entry, question in deck if chosen in (None, entry.section)]
     if not deck:
         st.info(word("no_questions"))
@@ -34,56 +31,67 @@ def interview(script: str) -> None:
 
     @st.fragment
     def card() -> None:
-        number = st.session_state.setdefault("_card", 0) % len(deck)
-        entry, question = deck[number]
-        with st.container(border=True, key="card"):
-            st.caption(f"{word('card', number=number + 1, total=len(deck))} · {say(entry.spec['title'])}")
+        address.sync("card", Range(1, len(deck)), 1)
+        number = st.session_state["card"]
+        entry, question = deck[number - 1]
+        with st.container(border=True):
+            st.caption(f"{word('card', number=number, total=len(deck))} · {say(entry.spec['title'])}")
             st.subheader(say(question["question"]), anchor=False)
             key = f"{entry.slug}_{question['id']}"
             if st.toggle(word("reveal"), key=f"_short_{key}"):
                 st.markdown(f"**{say(question['short'])}**")
                 if st.toggle(word("reveal_long"), key=f"_long_{key}"):
                     st.markdown(say(question["long"]))
-            _show_me(entry, question)
+            links.to(entry, question, word("show_me"), ":material/visibility:")
+        before, after = ((number - 2) % len(deck) + 1, number % len(deck) + 1)
         with st.container(horizontal=True):
-            st.button(word("previous"), icon=":material/arrow_back:", on_click=_turn, args=(-1,))
-            st.button(word("next"), icon=":material/arrow_forward:", on_click=_turn, args=(1,))
+            st.button(word("previous"), icon=":material/arrow_back:", on_click=address.put, args=("card", before, 1))
+            st.button(word("next"), icon=":material/arrow_forward:", on_click=address.put, args=("card", after, 1))
 
     card()
 
 
-def _first() -> None:
-    st.session_state["_card"] = 0
-
-
-def _turn(by: int) -> None:
-    st.session_state["_card"] += by
-
-
-def _show_me(entry: Entry, question: dict[str, Any]) -> None:
-    """A link to the page in the state that demonstrates the answer."""
-    state = {name: address.write(value) for name, value in question.get("state", {}).items()} | home.kept()
-    if "figure" in question:
-        state["figure"] = question["figure"]
-    st.page_link(
-        home.PAGES.get()[entry.slug], label=word("show_me"), icon=":material/visibility:", query_params=state or None
+def _filter(name: str, titles: dict[str, str]) -> str | None:
+    """One of the titles or none of them; in the URL."""
+    address.sync(name, Choice(*titles), None)
+    return st.segmented_control(
+        word(name), list(titles), format_func=titles.__getitem__, key=name, on_change=address.changed, args=(name, None)
     )
 
 
 def claims(script: str) -> None:
-    """All claim cards, by verdict."""
+    """All claims in one table, by verdict."""
     open_page(script)
-    found = [(entry, claim) for entry in entries().values() for claim in entry.spec.get("claims", [])]
+    found = _all("claims")
     used = [verdict for verdict in more.VERDICTS if any(claim["verdict"] == verdict for _, claim in found)]
-    chosen = st.segmented_control(
-        word("verdict"), used, format_func=word, key="verdict", bind="query-params", selection_mode="multi"
-    )
+    chosen = _filter("verdict", {verdict: word(verdict) for verdict in used})
+    with st.container(border=True):
+        header = st.columns(WIDTHS)
+        for column, name in zip(header, ("verdict", "claim", "answer", "page"), strict=True):
+            column.markdown(f"**{word(name)}**")
     for entry, claim in found:
-        if chosen and claim["verdict"] not in chosen:
+        if chosen not in (None, claim["verdict"]):
             continue
-        mechanism = importlib.import_module(f"models.{entry.mechanism}")
-        more.claim(claim, mechanism)
-        st.page_link(
-            home.PAGES.get()[entry.slug], label=say(entry.spec["title"]), icon=":material/open_in_new:",
-            query_params=home.kept() or None,
-        )  # fmt: skip
+        with st.container(border=True):
+            verdict, said, answer, where = st.columns(WIDTHS)
+            mechanism = importlib.import_module(f"models.{entry.mechanism}")
+            with verdict:
+                more.verdict(claim)
+            said.markdown(f"“{say(claim['claim'])}”")
+            with answer:
+                more.answer(claim, mechanism)
+            with where:
+                links.to(entry, claim, say(entry.spec["title"]), ":material/open_in_new:")
+
+
+def thumbnail(slug: str) -> str:
+    """The small picture of a study page: how many questions each section has, or how many claims each verdict."""
+    if slug == "claims":
+        counts = Counter(claim["verdict"] for _, claim in _all("claims"))
+        return study.bars([(counts[name], word(name), shade) for name, (shade, _) in more.VERDICTS.items()])
+    counts = Counter(entry.section for entry, _ in _all("questions"))
+    return study.cards([counts[section.name] for section in sections() if counts[section.name]])
+
+
+def _all(kind: str) -> list[tuple[Entry, dict[str, Any]]]:
+    return [(entry, one) for entry in entries().values() for one in entry.spec.get(kind, [])]

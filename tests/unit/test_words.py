@@ -68,7 +68,7 @@ def test_a_page_says_what_it_must(slug: str) -> None:
 def test_controls_match_the_config(slug: str) -> None:
     config, spec = fields(mechanism(slug).Config), PAGES[slug].spec["controls"]
     assert set(spec) == set(config)
-    assert not set(config) & {"lang", "theme", "missing", "section", "verdict", "figure", "stage", "pin"}, (
+    assert not set(config) & {"lang", "theme", "missing", "section", "verdict", "figure", "stage", "pin", "card"}, (
         "a name the shell uses in the URL"
     )
     for name, (_, kind, _) in config.items():
