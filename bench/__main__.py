@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import urlencode
 
 import assets
 from bench.browse import ROOT, Server, Tab, chromium
@@ -21,7 +22,7 @@ from ui.settings import limit_threads
 
 limit_threads()
 
-PAGE, CONTROL, SLIDER = "attention-masks", "n_token", "mask=full"
+PAGE, CONTROL, STATE = "attention-masks", "n_token", {"source": "random", "mask": "full"}
 
 
 def main() -> None:
@@ -68,9 +69,7 @@ def figures(*states: dict[str, Any]) -> Path:
 
 def floor_and_page() -> tuple[str, dict[str, str]]:
     """The floor's environment: the figures of two neighbouring values of the slider."""
-    return "bench/floor.py", {
-        "MODEL_ATLAS_FLOOR": str(figures({CONTROL: 16, "mask": "full"}, {CONTROL: 17, "mask": "full"}))
-    }
+    return "bench/floor.py", {"MODEL_ATLAS_FLOOR": str(figures(*({CONTROL: n} | STATE for n in (16, 17))))}
 
 
 def starts(rounds: int) -> None:
@@ -79,7 +78,10 @@ def starts(rounds: int) -> None:
     cold: dict[str, list[float]] = {"page": [], "floor": []}
     warm: dict[str, list[float]] = {"page": [], "floor": []}
     for _ in range(max(2, rounds // 2)):
-        for name, entry, extra, path in [("page", "app.py", {}, f"/{PAGE}"), ("floor", script, environment, "/")]:
+        for name, entry, extra, path in [
+            ("page", "app.py", {}, f"/{PAGE}?{urlencode(STATE)}"),
+            ("floor", script, environment, "/"),
+        ]:
             server = Server(entry, **extra)
             try:
                 with chromium() as tab:
@@ -105,7 +107,7 @@ def interactions(rounds: int) -> None:
     try:
         with chromium() as tab:
             one, two = tab(), tab()
-            one.open(f"{page.url}/{PAGE}?mask=full&{CONTROL}=16")
+            one.open(f"{page.url}/{PAGE}?{urlencode({CONTROL: 16} | STATE)}")
             two.open(floor.url)
             slider = "[role=slider], input[type=range]"
             sliders = {"page": f".st-key-{CONTROL} :is({slider})", "floor": slider}

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import inspect
+import sys
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import cachetools
@@ -19,7 +21,7 @@ from ui.settings import SETTINGS
 
 
 class Cancelled(Exception):
-    """The visitor, or everybody, gave up on this job."""
+    """The visitor gave up on this work; or nobody waits for it any more."""
 
 
 class Job:
@@ -28,36 +30,40 @@ class Job:
     def __init__(self) -> None:
         self.future: Future[Any] = Future()
         self.fraction = 0.0
+        self._coming = 0  # were given this job and have not begun to wait
         self._waiting = 0
-        self._stop = threading.Event()
+        self._ended = False
         self._lock = threading.Lock()
 
     def tick(self, fraction: float) -> None:
-        """Called by the computation itself; the place where a cancelled one ends."""
+        """Called by the computation itself; the place where one that nobody wants any more ends."""
         self.fraction = fraction
-        if self._stop.is_set():
-            raise Cancelled
+        with self._lock:
+            if not self._coming and not self._waiting:
+                self._ended = True
+                raise Cancelled
 
-    def cancel(self) -> None:
-        """End at the next tick."""
-        self._stop.set()
+    def join(self) -> bool:
+        """One more wants the result, and will wait in `watched`. False if this job has ended without one."""
+        with self._lock:
+            self._coming += not self._ended
+            return not self._ended
 
-    @property
-    def cancelled(self) -> bool:
-        return self._stop.is_set()
+    def done_within(self, seconds: float) -> bool:
+        """Wait so long at most. (A TimeoutError of future.result() could be the computation's own.)"""
+        return bool(wait([self.future], seconds).done)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[Job]:
-        """Somebody waits. When the last one leaves an unfinished job, it is cancelled."""
+        """Somebody waits. When the last one leaves, an unfinished job ends at its next tick, unless one more joins."""
         with self._lock:
+            self._coming = max(0, self._coming - 1)
             self._waiting += 1
         try:
             yield self
         finally:
             with self._lock:
                 self._waiting -= 1
-                if not self._waiting and not self.future.done():
-                    self.cancel()
 
 
 class Jobs:
@@ -74,9 +80,10 @@ class Jobs:
         key = (f"{work.__module__}.{work.__qualname__}", args)
         with self._lock:
             job = self._running.get(key)
-            if job is not None and not job.cancelled:
+            if job is not None and job.join():
                 return job
             job = Job()
+            job.join()
             if key in self._done:
                 job.future.set_result(self._done[key])
                 return job
@@ -88,7 +95,10 @@ class Jobs:
         try:
             job.tick(0.0)
             extra = {"tick": job.tick} if "tick" in inspect.signature(work).parameters else {}
+            loaded = len(sys.modules)
             result = work(*args, **extra)
+            if len(sys.modules) > loaded + 50:  # it brought a library along
+                settle()
         except BaseException as error:  # it belongs to whoever asks for the result
             self._forget(key, job)
             job.future.set_exception(error)
@@ -102,6 +112,16 @@ class Jobs:
         with self._lock:
             if self._running.get(key) is job:
                 del self._running[key]
+
+
+def settle() -> None:
+    """Tell the garbage collector that what is here now stays.
+
+    Streamlit 1.67 collects all of memory after every script run. With torch and transformers loaded that takes about
+    100 ms, in which no picture can be sent. Frozen objects are not looked at again.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _ready_thread() -> None:

@@ -7,7 +7,7 @@ import logging
 import threading
 
 from ui.catalogue import entries
-from ui.jobs import JOBS
+from ui.jobs import JOBS, settle
 
 
 def warm_up() -> threading.Thread:
@@ -29,3 +29,4 @@ def _warm() -> None:
                 job.future.result()
         except Exception:  # a page that cannot start says so itself, on the page
             logging.getLogger(__name__).exception("no first trace for %s", entry.slug)
+    settle()
