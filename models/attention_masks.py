@@ -168,13 +168,13 @@ def effective_rank(singular: Float[Tensor, "t"]) -> float:
 
 
 def limits(values: dict[str, Any]) -> dict[str, Range]:
-    """What the controls may be: the layers and heads that the model has, the positions that the text has."""
+    """What the controls may be: the layers and heads that the model has, the positions that the text has.
+
+    Raises ModelUnavailable.
+    """
     n_token, kinds = values["n_token"], {}
     if values["source"] != "random":
-        try:
-            model = language_model.load(values["source"])
-        except language_model.ModelUnavailable:
-            return {}  # the trace will say why
+        model = language_model.load(values["source"])
         n_token = len(cut(model, values["text"])[0])
         kinds = {"layer": Range(0, model.n_layer - 1), "head": Range(0, model.n_head - 1)}
     return kinds | {"edit": Range(0, n_token - 1)} | {name: Range(*ends) for name, ends in bounds(n_token).items()}

@@ -16,13 +16,14 @@ Convention: query head h reads key/value head h // (n_head // n_kv_head). With n
 multi-head attention, so encoders and decoders share this one description.
 """
 
+import threading
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import cachetools
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -84,19 +85,25 @@ class ModelUnavailable(Exception):
         super().__init__(key, values)
         self.key, self.values = key, values
 
-    def sentence(self, language: str = "en") -> str:
+    def sentence(self, language: str = "en", plain: Callable[[object], object] = lambda value: value) -> str:
+        """The sentence as Markdown; `plain` writes a value so that nothing in it is read as markup.
+
+        A command is ours, and stands in a code span, where nothing else is markup.
+        """
         words = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")).get(self.key)
-        return words[language].format(**self.values) if words else self.key
+        values = {name: value if name == "command" else plain(value) for name, value in self.values.items()}
+        return words[language].format(**values) if words else str(plain(self.key))
 
     def __str__(self) -> str:
         return self.sentence()
 
 
-@lru_cache(maxsize=4)
+@cachetools.cached(cachetools.LRUCache(4), condition=threading.Condition())
 def load(name: str) -> LanguageModel:
     """The model called "tiny-lm", "minilm" or "smollm2", or any Hugging Face id or local folder.
 
-    The four used last stay in memory. A failure is not remembered, so a model fetched later is found.
+    The four used last stay in memory; who asks for one that is being loaded waits for that one, so that no model is in
+    memory twice. A failure is not remembered: a model fetched later is found.
     Raises ModelUnavailable.
     """
     # Imported here, so that a page that reads one model never pays for another's libraries.

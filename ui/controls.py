@@ -61,14 +61,11 @@ def apply(config: type, state: dict[str, Any]) -> None:
         address.put(name, state.get(name, default), default)
 
 
-def clean(text: str, max_length: int) -> tuple[str, str | None]:
-    """The text without what no model can read, at most `max_length` characters; and one sentence if that changed it."""
-    kept = "".join(c for c in text if c != "\0" and not "\ud800" <= c <= "\udfff")
-    dropped = len(text) - len(kept)
-    notes = [word("dropped", count=dropped)] if dropped else []
-    if len(kept) > max_length:
-        notes.append(word("cut", kept=max_length, given=len(kept)))
-    return kept[:max_length], " ".join(notes) or None
+def clean(text: str, max_length: int) -> tuple[str, int, int]:
+    """The text without what no model can read, at most `max_length` characters; how many characters could not be read,
+    and of how many others the text was made."""
+    readable = "".join(c for c in text if c != "\0" and not "\ud800" <= c <= "\udfff")
+    return readable[:max_length], len(text) - len(readable), len(readable)
 
 
 def _wanted(about: Spec, values: dict[str, Any]) -> bool:
@@ -104,7 +101,7 @@ def _slider(label: str, kind: Range, default: Any, common: dict[str, Any]) -> An
         return low  # nothing to choose: a model with one layer
     held = st.session_state[common["key"]]
     if not low <= held <= high:
-        held = st.session_state[common["key"]] = default  # the range shrank under a value chosen before
+        address.put(common["key"], default, default)  # the range shrank under a value chosen before
     step = kind.step or (1 if whole is int else (kind.high - kind.low) / 100)
     return st.slider(label, low, high, step=whole(step), **common)
 
@@ -114,16 +111,20 @@ def _text(label: str, kind: Text, default: str, common: dict[str, Any]) -> str:
     note = f"_note_{name}"
 
     def tidy() -> None:
-        st.session_state[name], st.session_state[note] = clean(st.session_state[name] or "", kind.max_length)
+        """Clean what is there, keep the URL in step, and remember what this text has lost."""
+        lost = clean(st.session_state[name] or "", kind.max_length)
+        st.session_state[name], st.session_state[note] = lost[0], lost
         address.changed(name, default)
 
-    kept, said = clean(st.session_state[name] or "", kind.max_length)
-    if said:  # from a link
-        st.session_state[name], st.session_state[note] = kept, said
+    if clean(st.session_state[name] or "", kind.max_length)[0] != st.session_state[name]:
+        tidy()  # from a link
     common["on_change"] = tidy
     text = st.text_area(label, height=68, **common) if kind.max_length > 200 else st.text_input(label, **common)
-    if st.session_state.get(note):
-        st.caption(st.session_state[note])
+    about, dropped, given = st.session_state.get(note, ("", 0, 0))
+    if about == text and dropped:
+        st.caption(word("dropped", count=dropped))
+    if about == text and given > len(about):
+        st.caption(word("cut", kept=len(about), given=given))
     return text or ""
 
 

@@ -39,16 +39,24 @@ def kit_words() -> dict[str, str]:
     return {name: say(block) for name, block in _frame_words()["kit"].items()}
 
 
+def sentence(error: Any) -> str:
+    """Why something cannot be done, as the mechanism says it; what the visitor typed stays plain text."""
+    return error.sentence(language(), plain)
+
+
 _MARKUP = re.compile(r"([!-/:-@\[-`{-~])")
+_JOINER = "\u2060"  # no width; it only keeps apart what would be read as one sign
+# Signs that are read as such even when escaped: `:smile:` and `:red[...]`, mail and www addresses, arrows and dashes.
+_SIGN = re.compile(r"(?<=[:@])|(?<=www)(?=\.)|(?<=[-<>=~])(?=[-<>=~])", re.IGNORECASE)
 
 
 def plain(value: Any) -> Any:
     """A string that Markdown shows as it is; numbers pass unchanged, so that format codes still apply.
 
-    Every ASCII punctuation mark may be escaped in Markdown (CommonMark 0.31, section 2.4). A word joiner after a colon
-    keeps `:smile:` and `:red[...]` from being read as Streamlit's own extensions.
+    Every ASCII punctuation mark may be escaped in Markdown (CommonMark 0.31, section 2.4). What Streamlit looks for
+    after that, in the text itself, is kept apart by word joiners.
     """
     if not isinstance(value, str):
         return value
     one_line = re.sub(r"\s*[\r\n\x0b\x0c\u2028\u2029]+\s*", " ↵ ", value)
-    return _MARKUP.sub(r"\\\1", one_line).replace("\\:", "\\:\u2060")
+    return _MARKUP.sub(r"\\\1", _SIGN.sub(_JOINER, one_line))

@@ -11,7 +11,7 @@ import streamlit as st
 from ui import address, controls
 from ui.catalogue import Entry
 from ui.jobs import JOBS
-from ui.language import say, word
+from ui.language import say, sentence, word
 from viz import palette
 
 VERDICTS: dict[str, tuple[Any, str]] = {
@@ -127,7 +127,7 @@ def _check(entry: Entry, mechanism: Any) -> None:
     except Exception as error:
         if not hasattr(error, "sentence"):
             raise
-        st.warning(error.sentence())
+        st.warning(sentence(error), icon=":material/info:")
         return
     st.table({word("quantity"): list(differences), word("difference"): [f"{d:.2e}" for d in differences.values()]})
 

@@ -14,7 +14,6 @@ here.more()
 
 from __future__ import annotations
 
-import concurrent.futures
 import importlib
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -24,10 +23,10 @@ from typing import Any
 import streamlit as st
 
 from models.fields import Choice
-from ui import address, controls, figure, more
+from ui import address, controls, figure, more, waiting
 from ui.catalogue import Entry, entry_of
-from ui.jobs import JOBS, Cancelled, Job
-from ui.language import language, say, word
+from ui.jobs import JOBS, Cancelled
+from ui.language import say, sentence, word
 from ui.settings import SETTINGS
 from viz.view import View
 
@@ -51,6 +50,7 @@ class Page:
         self.spec = entry.spec
         self.words = {name: say(block) for name, block in entry.spec.get("words", {}).items()}
         self._shown = 0
+        self._waits = 0
 
     @property
     def mechanism(self) -> Any:
@@ -60,21 +60,22 @@ class Page:
     def live(self, draw: Callable[[], None]) -> None:
         """Draw the interactive part as a fragment: moving a control reruns this function and not the page.
 
-        What a mechanism cannot do it says in one sentence (an exception with a `sentence(language)`), shown in place of
+        What a mechanism cannot do it says in one sentence (an exception with a `sentence`), shown in place of
         the picture; everything else stays.
         """
 
         def guarded() -> None:
-            self._shown = 0
+            self._shown = self._waits = 0
             try:
                 draw()
+                _go_on()
             except Cancelled:
                 st.info(word("cancelled"), icon=":material/cancel:")
-                st.button(word("compute"), key="_compute")
+                st.button(word("compute"), key="_compute", on_click=_go_on)
             except Exception as error:
                 if not hasattr(error, "sentence"):
                     raise
-                st.warning(error.sentence(language()), icon=":material/info:")
+                st.warning(sentence(error), icon=":material/info:")
 
         guarded.__qualname__ = f"{self.entry.slug}.{draw.__qualname__}"  # one fragment identity per page
         st.fragment(guarded)()
@@ -83,26 +84,40 @@ class Page:
         """Draw one widget per field of `config`; return the Config the visitor has chosen.
 
         limits: narrower ranges for some fields from the values drawn so far. It may have to load a model first, so it
-        is run like any other work.
+        is run like any other work. When that cannot be done, or is cancelled, all controls are drawn in their full
+        ranges before the page says so: the way out is one of them.
         """
-        narrow = limits and (lambda values: self.run(_limits, limits, tuple(values.items())))
+        failure: list[Exception] = []
+
+        def narrow(values: dict[str, Any]) -> controls.Limits:
+            if limits is None or failure:
+                return {}
+            try:
+                return self.run(_limits, limits, tuple(values.items()))
+            except Exception as error:
+                failure.append(error)
+                return {}
+
         chosen = controls.draw(config, self.spec["controls"], narrow)
         st.session_state[f"_cfg_{self.entry.slug}"] = chosen
+        if failure:
+            raise failure[0]
         return chosen
 
     def run(self, work: Callable[..., Any], *args: Any) -> Any:
         """work(*args), computed once for all visitors; after half a second with progress and a cancel button.
 
         Raises:
-            Cancelled: the visitor gave up.
+            Cancelled: the visitor gave up on this very work and has not asked for it again.
         """
-        if st.session_state.pop("_stopped", False):
+        wanted = (work.__module__, work.__qualname__, args)
+        if st.session_state.get("_given_up") == wanted:
             raise Cancelled
         with JOBS.start(work, *args).watched() as job:
-            try:
-                return job.future.result(timeout=SETTINGS.patience)
-            except concurrent.futures.TimeoutError:
-                return _wait(job)
+            if not job.done_within(SETTINGS.patience):
+                self._waits += 1  # one draw may have to wait more than once
+                waiting.wait(job, f"_cancel_{self._waits}", partial(_give_up, wanted))
+            return job.future.result()
 
     def show(self, picture: View | Any, key: str | None = None, **listeners: Callable[[Any], dict[str, Any]]) -> Any:
         """Show a Plotly figure or a browser component.
@@ -130,8 +145,12 @@ class Page:
         value = st.session_state[key].get(state)
         if value is None:
             return
+        try:
+            chosen_fields = fields(value)
+        except IndexError:  # it spoke of a picture that has been replaced meanwhile
+            return
         defaults = self.mechanism.Config()
-        for name, chosen in fields(value).items():
+        for name, chosen in chosen_fields.items():
             default = getattr(defaults, name)
             address.put(name, type(default)(chosen), default)
 
@@ -168,23 +187,10 @@ def _limits(
     return limits(dict(values))
 
 
-def _wait(job: Job) -> Any:
-    """Wait with a progress bar. A click on Cancel, or on any other control, ends this run of the script."""
+def _give_up(wanted: tuple[Any, ...]) -> None:
+    st.session_state["_given_up"] = wanted
 
-    def stop() -> None:
-        job.cancel()
-        st.session_state["_stopped"] = True
 
-    place = st.empty()
-    with place.container(horizontal=True, vertical_alignment="center"):
-        bar = st.progress(0.0, word("computing"))
-        st.button(word("cancel"), key="_cancel", on_click=stop, icon=":material/close:")
-    try:
-        while True:
-            try:
-                return job.future.result(timeout=0.1)
-            except concurrent.futures.TimeoutError:
-                bar.progress(min(max(job.fraction, 0.0), 1.0), word("computing"))
-    finally:
-        if job.future.done():
-            place.empty()
+def _go_on() -> None:
+    """What the visitor gave up on may be computed again."""
+    st.session_state.pop("_given_up", None)

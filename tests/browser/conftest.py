@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -22,16 +23,17 @@ AXE = ROOT / ".cache" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 class Server:
-    """`streamlit run app.py` on a free port, until the end of the session."""
+    """`streamlit run app.py` on a free port, until it is stopped; or of another script, with a larger environment."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, script: str = "app.py", **environment: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://localhost:{self.port}"
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
+        command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(self.port)]
         self._log = log.open("w")
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self._log, stderr=subprocess.STDOUT)
+        surroundings = os.environ | environment
+        self.process = subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=self._log, stderr=subprocess.STDOUT)
         for _ in range(600):
             try:
                 urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1).close()

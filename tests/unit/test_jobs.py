@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -85,6 +87,95 @@ def test_one_visitor_leaving_does_not_stop_another() -> None:
             pass
         go.set()
         assert job.future.result(10) == "done"
+
+
+def test_who_has_just_been_given_a_job_keeps_it_alive() -> None:
+    """Between being given a job and waiting for it, everybody else may leave: it must not end under the newcomer."""
+    jobs, go = Jobs(workers=1), threading.Event()
+
+    def work(tick: Callable[[float], None]) -> str:
+        go.wait(10)
+        tick(0.5)
+        return "done"
+
+    with jobs.start(work).watched():
+        newcomer = jobs.start(work)
+    go.set()
+    with newcomer.watched():
+        assert newcomer.future.result(10) == "done"
+
+
+def test_work_that_is_wanted_again_in_time_is_not_begun_again() -> None:
+    jobs, runs, started, go = Jobs(workers=1), [], threading.Event(), threading.Event()
+
+    def work(tick: Callable[[float], None]) -> str:
+        runs.append(1)
+        started.set()
+        go.wait(10)
+        tick(0.5)
+        return "done"
+
+    with jobs.start(work).watched() as first:
+        assert started.wait(10)
+    with jobs.start(work).watched() as again:
+        assert again is first
+        go.set()
+        assert again.future.result(10) == "done"
+    assert len(runs) == 1
+
+
+def test_a_job_left_behind_that_finishes_all_the_same_is_kept() -> None:
+    """What never ticks cannot be stopped; its result is as good as any."""
+    jobs, runs, started, go = Jobs(workers=1), [], threading.Event(), threading.Event()
+
+    def work() -> str:
+        runs.append(1)
+        started.set()
+        go.wait(10)
+        return "done"
+
+    with jobs.start(work).watched() as job:
+        assert started.wait(10)
+    go.set()
+    assert job.future.result(10) == "done"
+    assert jobs.start(work).future.result(10) == "done"
+    assert len(runs) == 1
+
+
+def test_a_time_out_inside_the_work_is_its_failure_not_a_reason_to_wait() -> None:
+    def work() -> None:
+        raise TimeoutError("the work's own")
+
+    with Jobs(workers=1).start(work).watched() as job:
+        assert job.done_within(10)
+        with pytest.raises(TimeoutError, match="own"):
+            job.future.result(0)
+
+
+def test_visitors_who_come_and_go_always_get_the_result() -> None:
+    """Many visitors start and leave the same work at random: whoever stays is answered, never with a cancellation."""
+    jobs, answers = Jobs(workers=2), []
+
+    def work(tick: Callable[[float], None]) -> str:
+        for step in range(20):
+            tick(step / 20)
+            time.sleep(0.001)
+        return "done"
+
+    def visit(seed: int) -> None:
+        luck = random.Random(seed)
+        for _ in range(30):
+            with jobs.start(work).watched() as job:
+                job.done_within(luck.random() * 0.004)
+        with jobs.start(work).watched() as job:
+            answers.append(job.future.result(10))
+
+    visitors = [threading.Thread(target=visit, args=(seed,)) for seed in range(8)]
+    for one in visitors:
+        one.start()
+    for one in visitors:
+        one.join(30)
+    assert answers == ["done"] * 8
 
 
 def test_a_failure_is_not_kept() -> None:

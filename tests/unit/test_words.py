@@ -16,8 +16,8 @@ from ui.settings import ROOT
 
 FILES = [path for top in ("pages", "ui", "models", "viz") for path in sorted((ROOT / top).rglob("*.toml"))]
 KEYS = {
-    "order", "mechanism", "atlas", "terms", "title", "promise", "controls", "words", "captions", "gallery", "presets", "predict",
-    "mathematics", "claims", "questions", "sources",
+    "order", "mechanism", "atlas", "terms", "title", "promise", "controls", "words", "captions", "gallery", "presets",
+    "predict", "mathematics", "claims", "questions", "sources",
 }  # fmt: skip
 
 

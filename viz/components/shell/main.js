@@ -5,11 +5,23 @@ const ICON = `<svg viewBox="0 0 24 24" width="18" height="18" fill="none" stroke
   a4 4 0 0 0 5.7 5.7l1.2-1.2"/></svg>`;
 export default function ({ data, parentElement }) {
   document.documentElement.lang = data.lang === "zh" ? "zh-CN" : "en";
-  setTheme(data.theme, data.themes);
+  // Only news: Streamlit calls this again when the colours change, with data that may be older than the change.
+  if (data.theme !== window.__atlasTheme) setTheme(data.theme, data.themes);
+  window.__atlasTheme = data.theme;
+  // The switch's answer comes by way of the server, which keeps it in the URL; the colours need not wait for it.
+  window.removeEventListener("click", window.__atlasSwitch, true);
+  window.__atlasSwitch = (event) => {
+    const pressed = event.target.closest?.(".st-key-theme [role=radio]");
+    if (!pressed) return;
+    const chosen = Object.keys(data.themes)[[...pressed.parentElement.children].indexOf(pressed)];
+    setTheme(chosen === data.theme ? null : chosen, data.themes);
+  };
+  window.addEventListener("click", window.__atlasSwitch, true);
   if (!window.__atlasMenu) {
     window.__atlasMenu = new MutationObserver(mendMenu);
     window.__atlasMenu.observe(document.body, { childList: true, subtree: true });
     mendMenu();
+    window.addEventListener("input", mendText, true);
   }
   if (data.jump > (window.__atlasJump ?? 0)) scrollUp();
   window.__atlasJump = data.jump;
@@ -39,6 +51,13 @@ function setTheme(theme, themes) {
 function mendMenu() {
   for (const list of document.querySelectorAll("[data-testid=stSidebarNavItems]:not([role])")) list.setAttribute("role", "none");
   for (const item of document.querySelectorAll("[data-testid=stSidebarNavItems] li:not([role])")) item.setAttribute("role", "none");
+}
+
+/** Half a surrogate pair without the other half cannot be sent (the connection would break): it becomes U+FFFD. */
+function mendText({ target }) {
+  if (!target.matches?.("input, textarea") || (target.value.isWellFormed?.() ?? true)) return;
+  // The prototype's own setter: React must not take the mended text for one it has seen.
+  Object.getOwnPropertyDescriptor(Object.getPrototypeOf(target), "value").set.call(target, target.value.toWellFormed());
 }
 
 /** A preset was pressed below the picture: bring the picture back into sight. */
