@@ -52,9 +52,9 @@ class Config:
     mask: Annotated[str, Choice(*RULES)] = "causal"
     compare: Annotated[str, Choice("none", *RULES)] = "none"
     source: Annotated[str, Choice("random", "tiny-lm", "minilm", "smollm2")] = "tiny-lm"
-    text: Annotated[str, Text(2_000)] = "To be, or not to be, that is the question: whether 'tis nobler"
+    text: Annotated[str, Text(2_000)] = "The inventor Zilberkov built a clock. The inventor Z"
     layer: Annotated[int, Range(0, 29)] = 1
-    head: Annotated[int, Range(0, 11)] = 0
+    head: Annotated[int, Range(0, 11)] = 4  # of the tiny LM's layer 1: an induction head
     window: Annotated[int, Range(1, N_TOKEN)] = 4
     n_prefix: Annotated[int, Range(0, N_TOKEN)] = 6
     n_source: Annotated[int, Range(1, N_TOKEN)] = 6
@@ -295,14 +295,14 @@ def facts(trace: Trace) -> dict[str, int | float | str]:
     answer: dict[str, int | float | str] = {
         "n_pair": n * n,
         "d_head": trace.query.shape[1],
-        "row": trace.label[row].strip() or trace.label[row],
-        "col": trace.label[col].strip() or trace.label[col],
+        "row": trace.label[row].strip() or "␣",
+        "col": trace.label[col].strip() or "␣",
         "weight": float(first.weight[row, col]),
         "score_std": float(trace.score.std(correction=0)),
         "peak_here": float(first.weight.amax(-1).mean()),
         "peak_scaled": float(trace.peak[0, at_128]),
         "peak_raw": float(trace.peak[1, at_128]),
-        "edit_label": trace.label[trace.edit].strip() or trace.label[trace.edit],
+        "edit_label": trace.label[trace.edit].strip() or "␣",
         "n_changed": sum(changed),
         "n_changed_before": sum(changed[: trace.edit]),
         "max_before": float(first.edit_difference[: trace.edit].max()) if trace.edit else 0.0,

@@ -14,10 +14,11 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from ui.settings import ROOT
 
+expect.set_options(timeout=20_000)  # a busy machine is not a fault
 IDLE = ".stApp[data-test-script-state=notRunning]"
 AXE = ROOT / ".cache" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 
