@@ -36,7 +36,7 @@ from models.head_reading import N_TOKEN, look, next_tokens, parse_heads
 from models.head_roles import ROLE, SCORES, Pair, earlier_copy, overlap, strongest_relation
 from models.language_model import load
 
-__all__ = ["CLAIMS", "Config", "Trace", "check", "chosen", "facts", "trace"]
+__all__ = ["CLAIMS", "Config", "Trace", "check", "facts", "opened", "switched", "trace"]
 
 TITLES = {"tiny-lm": "tiny LM", "minilm": "MiniLM", "smollm2": "SmolLM2"}
 N_MAP = 300  # thumbnails that one grid can hold
@@ -174,16 +174,21 @@ def trace(cfg: Config, tick: Callable[[float], None] = no_tick) -> Trace:
     )
 
 
-def chosen(trace: Trace, selected: Sequence[int]) -> dict[str, int | str]:
-    """The Config fields that a selection in the grid stands for: one head is looked at; of several, all are switched
-    off and the last is looked at."""
-    pairs = [divmod(int(trace.order[i]), len(trace.key_head)) for i in selected]
-    if not pairs:
+def opened(trace: Trace, selected: Sequence[int]) -> dict[str, int]:
+    """The Config fields of the head that is selected in the grid."""
+    if not selected:
         return {}
-    fields: dict[str, int | str] = {"layer": pairs[-1][0], "head": pairs[-1][1]}
-    if len(pairs) > 1:
-        fields["ablate"] = " ".join(f"{layer}.{head}" for layer, head in sorted(pairs))
-    return fields
+    layer, head = divmod(int(trace.order[selected[-1]]), len(trace.key_head))
+    return {"layer": layer, "head": head}
+
+
+def switched(trace: Trace, marked: Sequence[int]) -> dict[str, str]:
+    """The Config field of the heads that are crossed out in the grid. Those that are off and not in it stay off."""
+    n_head = len(trace.key_head)
+    shown = set(trace.order.tolist())
+    off = {divmod(int(trace.order[i]), n_head) for i in marked}
+    off |= {pair for pair in trace.ablate if pair[0] * n_head + pair[1] not in shown}
+    return {"ablate": " ".join(f"{layer}.{head}" for layer, head in sorted(off))}
 
 
 # --- what the captions say, and what the claims rest on --------------------------------------------------------------

@@ -8,7 +8,7 @@ what comes out, the probability scale for weights.
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from models.attention_heads import Trace
 
 Words = Mapping[str, str]
-GRID, HEAD, FIGURE = 460, 520, 340  # heights in pixels
+GRID, HEAD, FIGURE = 420, 500, 320  # heights in pixels
 SCORES = ("previous", "induction", "sink", "same", "entropy")  # rows of Trace.score
 # A middle tone, which stands out on light and on dark paper alike.
 WEIGHT = palette.palette()["probability"][5]
@@ -47,27 +47,27 @@ def heads(trace: Trace, words: Words) -> View:
     layers = sorted({layer for layer, _ in pairs}) if table else []
     return grid(
         trace.maps.flatten(0, 1)[trace.order].numpy(),
-        [f"{layer}.{head}" + (" ✕" if (layer, head) in off else "") for layer, head in pairs],
+        [f"{layer}.{head}" for layer, head in pairs],
         score,
-        selected(trace),
+        _places(trace, [(trace.layer, trace.head)]),
         alt=_alt_heads(trace, words),
         columns=n_head if table else None,
         rows=[f"L{layer}" for layer in layers] or None,
         cols=[f"H{head}" for head in range(n_head)] if table else None,
         names=names,
         score_name="" if table else words[f"score_{trace.order_by}"],
+        marked=_places(trace, trace.ablate),
+        words={name: words[name] for name in ("mark", "mark_help", "unmark")},
         height=GRID,
         name="attention-heads",
     )
 
 
-def selected(trace: Trace) -> list[int]:
-    """Places in the grid of the switched-off heads and, last, of the head that is open."""
+def _places(trace: Trace, pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """Where these heads stand in the grid; a head that is not in it is left out."""
     n_head = trace.score.shape[2]
     place = {i: at for at, i in enumerate(trace.order.tolist())}
-    open_head = (trace.layer, trace.head)
-    wanted = [*(pair for pair in trace.ablate if pair != open_head), open_head]
-    return [place[layer * n_head + head] for layer, head in wanted if layer * n_head + head in place]
+    return [place[layer * n_head + head] for layer, head in pairs if layer * n_head + head in place]
 
 
 def _alt_heads(trace: Trace, words: Words) -> str:
@@ -132,6 +132,7 @@ def matrix(trace: Trace, words: Words) -> View:
         alt=_alt_head(trace, words),
         words={"rows": words["rows"], "cols": words["cols"]},
         stage=1,  # the weights: what everyone came for
+        pin=trace.relation if trace.relation[0] >= 0 else None,  # the cell that the caption tells of
         height=HEAD,
         name=f"head-{trace.layer}-{trace.head}",
     )
@@ -264,7 +265,7 @@ def captions_of_all(trace: Trace) -> list[str]:
     """Names of the captions that say what the grid shows."""
     n_layer, n_head = trace.score.shape[1:]
     wanted = {
-        "all_heads": True,
+        "all_heads" if trace.n_repeat else "all_heads_no_repeat": True,
         "many": len(trace.order) < n_layer * n_head,
         "bad": bool(trace.ablate_bad),
         "cut": trace.n_cut > 0,
@@ -272,10 +273,14 @@ def captions_of_all(trace: Trace) -> list[str]:
     return [name for name, it_is_so in wanted.items() if it_is_so]
 
 
+def caption_of_relation(trace: Trace) -> str:
+    """Name of the caption that says what the open head connects."""
+    return "relation" if trace.relation[0] >= 0 else "no_relation"
+
+
 def captions_of_one(trace: Trace) -> list[str]:
-    """Names of the captions that say what the open head does."""
+    """Names of the captions that say what kind of head the open one is."""
     wanted = {
-        "relation" if trace.relation[0] >= 0 else "no_relation": True,
         "role" if trace.n_repeat else "role_no_repeat": True,
         "sink": float(trace.score[SCORES.index("sink"), trace.layer, trace.head]) > 0.5,
         "off": bool(trace.ablate),

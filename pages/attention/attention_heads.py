@@ -14,16 +14,21 @@ def picture() -> None:
     cfg = here.controls(heads.Config)
     trace = here.run(heads.trace, cfg)
     facts = heads.facts(trace)
-    left, right = here.split(1, 1)
+    left, right = here.split(5, 7)
 
     with left:
-        # A click opens a head; several selected heads are switched off.
-        here.show(pictures.heads(trace, here.words), key="heads", selected=partial(heads.chosen, trace))
+        # A click opens a head; the switch above the grid makes clicks turn heads off.
+        clicks = {"selected": partial(heads.opened, trace), "marked": partial(heads.switched, trace)}
+        here.show(pictures.heads(trace, here.words), key="heads", **clicks)
         for name in pictures.captions_of_all(trace):
             here.caption(name, **facts)
 
     with right:
         here.show(pictures.head(trace, here.words), key=trace.view, focus=lambda token: {"focus": token})
+        here.caption(pictures.caption_of_relation(trace), **facts)
+
+    left, right = here.split(5, 7)
+    with left:
         for name in pictures.captions_of_one(trace):
             here.caption(name, **facts)
 
@@ -32,7 +37,8 @@ def picture() -> None:
             here.show(getattr(pictures, name)(trace, here.words), key=name)
         here.caption(pictures.caption_of(trace, name), **facts)
 
-    here.gallery({name: partial(further, name) for name in here.spec["gallery"]})
+    with right:
+        here.gallery({name: partial(further, name) for name in here.spec["gallery"]})
 
 
 here.more()

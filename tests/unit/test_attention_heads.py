@@ -209,15 +209,22 @@ def test_a_grid_of_many_heads_shows_what_fits(monkeypatch):
     assert heads.shown_order(score[:, :2], "layer", 1).tolist() == list(range(6))
 
 
-def test_a_selection_in_the_grid_opens_or_switches_off(fake):
+def test_a_click_in_the_grid_opens_or_switches_off(fake):
     trace = heads.trace(heads.Config(text="abab abab", order="sink"))
     pairs = [divmod(i, 10) for i in trace.order.tolist()]
-    assert heads.chosen(trace, []) == {}
-    assert heads.chosen(trace, [7]) == {"layer": pairs[7][0], "head": pairs[7][1]}
-    assert head_reading.parse_heads(heads.chosen(trace, [7, 2])["ablate"], 3, 10)[0] == {pairs[7], pairs[2]}
-    several = heads.chosen(trace, [7, 2, 4])
-    assert (several["layer"], several["head"]) == pairs[4]
-    assert head_reading.parse_heads(several["ablate"], 3, 10)[0] == {pairs[7], pairs[2], pairs[4]}
+    assert heads.opened(trace, []) == {}
+    assert heads.opened(trace, [2, 7]) == {"layer": pairs[7][0], "head": pairs[7][1]}
+    assert head_reading.parse_heads(heads.switched(trace, [7, 2])["ablate"], 3, 10)[0] == {pairs[7], pairs[2]}
+    assert heads.switched(trace, []) == {"ablate": ""}
+
+
+def test_a_head_that_is_off_and_not_in_the_grid_stays_off(fake, monkeypatch):
+    monkeypatch.setattr(heads, "N_MAP", 4)
+    trace = heads.trace(heads.Config(text="abab abab", order="sink", ablate="0.0 1.1 2.2"))
+    pairs = [divmod(i, 10) for i in trace.order.tolist()]
+    hidden = {(0, 0), (1, 1), (2, 2)} - set(pairs)
+    assert hidden
+    assert head_reading.parse_heads(heads.switched(trace, [3])["ablate"], 3, 10)[0] == hidden | {pairs[3]}
 
 
 def test_ablating_a_head_is_erasing_its_part_of_the_output_matrix(fake):

@@ -54,8 +54,9 @@ def test_the_grid_by_layer_is_a_table() -> None:
     assert view.data["columns"] == 9 and view.data["rows"] == ["L0", "L1", "L2", "L3", "L4"]
     assert view.data["cols"] == ["H0", "H1", "H2", "H3", "H4", "H5", "H6", "H7", "H8"]
     assert view.data["titles"][13] == "1.4" and view.data["names"][13] == "layer 1, head 4"
-    assert view.data["titles"][9] == "1.0 ✕" and view.data["names"][9] == "layer 1, head 0 (off)"
-    assert view.data["selected"] == [9, 22]  # the open head, 2.4, comes last
+    assert view.data["titles"][9] == "1.0" and view.data["names"][9] == "layer 1, head 0 (off)"
+    assert view.data["selected"] == [22]  # the open head, 2.4
+    assert [view.data["titles"][i] for i in view.data["marked"]] == OFF.ablate.split()
     assert view.data["scores"] is None
     assert "45" in view.alt and "SmolLM2" in view.alt and "19" in view.alt
     best = int(seen.score[1].argmax())
@@ -82,8 +83,8 @@ def test_a_click_comes_back_as_the_head_that_was_clicked() -> None:
     seen = trace(dataclasses.replace(OFF, order="sink"))
     view = viz.heads(seen, EN)
     at = view.data["titles"].index("3.7")
-    assert attention_heads.chosen(seen, [at]) == {"layer": 3, "head": 7}
-    assert attention_heads.chosen(seen, view.data["selected"])["ablate"] == OFF.ablate
+    assert attention_heads.opened(seen, [at]) == {"layer": 3, "head": 7}
+    assert attention_heads.switched(seen, view.data["marked"])["ablate"] == OFF.ablate
 
 
 def test_a_grid_that_cannot_hold_all_heads(monkeypatch) -> None:
@@ -91,7 +92,8 @@ def test_a_grid_that_cannot_hold_all_heads(monkeypatch) -> None:
     seen = trace(dataclasses.replace(OFF, ablate="0.0", layer=4))
     view = viz.heads(seen, EN)
     assert view.data["rows"] == ["L3", "L4"] and len(view.data["titles"]) == 18
-    assert [view.data["titles"][i] for i in view.data["selected"]] == ["4.4"]  # 0.0 is not in the picture
+    assert [view.data["titles"][i] for i in view.data["selected"]] == ["4.4"]
+    assert view.data["marked"] == []  # 0.0 is not in the picture
     assert "many" in viz.captions_of_all(seen)
 
 
@@ -197,7 +199,7 @@ def test_words_and_captions_fit_the_trace(cfg: Config, language: str) -> None:
     for picture in shown:
         alt = picture.alt if hasattr(picture, "alt") else picture.layout.meta["alt"]
         assert alt and "{" not in alt.replace("{{", "")
-    names = [*viz.captions_of_all(seen), *viz.captions_of_one(seen)]
+    names = [*viz.captions_of_all(seen), *viz.captions_of_one(seen), viz.caption_of_relation(seen)]
     names += [viz.caption_of(seen, figure) for figure in SPEC["gallery"]]
     for name in names:
         assert SPEC["captions"][name][language].format(**said)

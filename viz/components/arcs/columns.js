@@ -7,8 +7,10 @@
 import { make, makeSvg } from "../kit/dom.js";
 import { visible } from "../kit/format.js";
 
-export const LINE = 24;
-const HEAD = 26;
+/** Height of a token's line: as much as fits, but never too little to read. On a phone a finger must hit it. */
+const LINE = { most: 24, least: 16, finger: 24 };
+export const HEAD = 26;
+const PHONE = 600;
 
 export class Columns {
   /**
@@ -38,8 +40,21 @@ export class Columns {
       this.lists[direction].setAttribute("aria-label", title || say(direction));
       this.lists[direction].replaceChildren(head, ...this.tokens[direction]);
     }
-    this.height = HEAD + LINE * Math.max(weights.t, weights.s) + 4;
+  }
+
+  /** Share out the room so that all tokens are in sight, if they can be. @param {number} width @param {number} height */
+  fit(width, height) {
+    const n = Math.max(this.weights.t, this.weights.s);
+    const least = width < PHONE ? LINE.finger : LINE.least;
+    this.line = Math.max(least, Math.min(LINE.most, Math.floor((height - HEAD - 4) / n)));
+    this.height = HEAD + this.line * n + 4;
     this.svg.setAttribute("height", String(this.height));
+    this.element.style.setProperty("--line", `${this.line}px`);
+  }
+
+  /** Where a token stands, from the top of the drawing. @param {number} i */
+  middle(i) {
+    return HEAD + (i + 0.5) * this.line;
   }
 
   token(direction, label, i, say) {
@@ -71,7 +86,7 @@ export class Columns {
     this.svg.replaceChildren(
       ...arcs.map(({ row, col, weight }) =>
         makeSvg("path", {
-          d: curve(row, col, width),
+          d: curve(this.middle(row), this.middle(col), width),
           stroke,
           "stroke-width": focus === null ? 1.5 : 1.5 + 3 * (weight / most),
           opacity: opacity(weight, most, focus === null),
@@ -116,9 +131,8 @@ export const percent = (weight) => `${(100 * weight).toFixed(weight < 0.0995 ? 1
 
 export const opacity = (weight, most, all) => Math.min(1, (all ? 0.05 : 0.12) + 0.88 * (weight / most)).toFixed(3);
 
-/** From the middle of a token on the left to the middle of one on the right. */
-export function curve(row, col, width) {
-  const [y0, y1] = [row, col].map((i) => HEAD + (i + 0.5) * LINE);
+/** From a height on the left to a height on the right. */
+export function curve(y0, y1, width) {
   const bend = width * 0.45;
   return `M0 ${y0}C${bend} ${y0} ${width - bend} ${y1} ${width} ${y1}`;
 }

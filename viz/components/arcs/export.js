@@ -1,10 +1,10 @@
 /** An arcs view as a list of shapes (for SVG and PNG) and as a table (for CSV). */
 import { luminance, ramp, rampIndex } from "../kit/colour.js";
 import { visible } from "../kit/format.js";
-import { curve, LINE, opacity, percent } from "./columns.js";
+import { curve, HEAD, opacity, percent } from "./columns.js";
 
 const MARGIN = 20;
-const HEAD = 26;
+const LINE = 24; // paper has room
 const SPAN = 260;
 const COLUMN = 150;
 
@@ -31,15 +31,15 @@ function arcShapes({ weights, columns, theme, direction, focus, data }) {
   const arcs = columns.arcs(direction, focus);
   const most = Math.max(0.2, ...arcs.map((arc) => arc.weight));
   const left = MARGIN + COLUMN;
+  const place = (i) => MARGIN + HEAD + (i + 0.5) * LINE;
   for (const { row, col, weight } of arcs) {
-    // The path starts at 0: shift its two x-coordinates by the left column, and down by the margin.
-    const d = curve(row, col, SPAN - 12).replace(/(-?[\d.]+) (-?[\d.]+)/g, (_, x, y) => `${+x + left + 6} ${+y + MARGIN}`);
+    // The path starts at 0: shift its x-coordinates by the left column.
+    const d = curve(place(row), place(col), SPAN - 12).replace(/(-?[\d.]+) (-?[\d.]+)/g, (_, x, y) => `${+x + left + 6} ${y}`);
     const alpha = Number(opacity(weight, most, focus === null));
     shapes.push({ kind: "path", d, line: stroke, width: focus === null ? 1.5 : 1.5 + 3 * (weight / most), alpha });
   }
   const right = left + SPAN;
   const links = focus === null ? null : weights.links(direction, focus);
-  const place = (i) => MARGIN + HEAD + (i + 0.5) * LINE;
   const write = (side, labels) =>
     labels.forEach((label, i) => {
       const mine = side === direction;

@@ -49,7 +49,7 @@ class Arcs {
     this.spoken = make("div", { class: "spoken", "aria-live": "polite" });
     this.frame = make("div", { class: "kit who", role: "figure" }, [this.bar, this.scroller, this.readout, this.spoken]);
     root.append(this.frame);
-    this.observer = new ResizeObserver(() => this.data && this.show());
+    this.observer = new ResizeObserver(() => this.data && this.fit());
     this.observer.observe(this.frame);
   }
 
@@ -62,7 +62,7 @@ class Arcs {
     this.say = speaker(data.ui);
     this.weights = new Weights(data);
     if (this.echo.direction.isNews(data.direction)) this.chosen = data.direction;
-    if (this.echo.focus.isNews(data.focus)) this.pin = data.focus;
+    if (this.echo.focus.isNews(data.focus)) [this.pin, this.revealed] = [data.focus, ""];
     this.frame.setAttribute("aria-label", data.alt);
     this.frame.style.height = `${data.height}px`;
     this.frame.classList.toggle("narrowly", data.mode === "arcs");
@@ -99,7 +99,28 @@ class Arcs {
     this.scale.style.background = gradient(this.theme.palette.probability);
     this.frame.style.setProperty("--query", this.theme.palette.query);
     this.frame.style.setProperty("--key", this.theme.palette.key);
+    this.fit();
+  }
+
+  fit() {
+    if (this.data.mode === "arcs") this.columns.fit(this.frame.clientWidth, this.scroller.clientHeight);
     this.show();
+    this.reveal();
+  }
+
+  /** Bring the pinned token and the one it is joined to most into the box, if not all tokens are. */
+  reveal() {
+    const { pin, scroller, columns } = this;
+    const signs = `${pin} ${this.chosen} ${columns.line}`;
+    if (pin === null || this.data.mode !== "arcs" || signs === this.revealed) return;
+    this.revealed = signs;
+    const [strongest] = this.weights.strongest(this.chosen, pin, 1);
+    const ends = [columns.middle(pin), columns.middle(strongest?.index ?? pin)];
+    const room = scroller.clientHeight - 2 * columns.line;
+    const from = Math.max(...ends) - Math.min(...ends) <= room ? Math.min(...ends) : ends[0] - room / 2;
+    if (ends.some((y) => y < scroller.scrollTop || y > scroller.scrollTop + scroller.clientHeight)) {
+      scroller.scrollTop = from - 2 * columns.line;
+    }
   }
 
   /** In the columns the side that is pointed at decides, so that both can be asked. @returns {Direction} */

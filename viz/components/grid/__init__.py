@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from viz.components.kit import clean
 from viz.view import View, pack
 
-STATES = ("selected",)  # what the component reports: a list of indices, in the order they were chosen
+STATES = ("selected", "marked")  # what the component reports: lists of indices, in the order they were chosen
 MOST = 300
 LARGEST = 32  # cells per side of one little matrix
 
@@ -33,6 +33,7 @@ def grid(
     score_name: str = "",
     largest: float = 1.0,
     multiple: bool = True,
+    marked: Sequence[int] | None = None,
     words: Mapping[str, str] | None = None,
     height: int = 520,
     name: str = "grid",
@@ -45,6 +46,9 @@ def grid(
     columns: matrices per row: then rows and cols name both axes, by default the two words of the titles. None: they
         flow in the order given and each carries its own title
     multiple: whether several can be selected at once
+    marked: matrices that are crossed out. If given, a click selects one, and a click with Shift, or while the switch is
+        on, crosses one out or brings it back
+    words: "mark", "mark_help": what the switch is called then; "unmark": the button that brings all back
 
     Raises:
         ValueError: no or too many matrices, too large ones, or lists of different lengths.
@@ -54,11 +58,12 @@ def grid(
     if array.ndim != 3 or not 1 <= n <= MOST or max(array.shape[1:]) > LARGEST:
         raise ValueError(f"maps {array.shape}: 1 to {MOST} matrices of at most {LARGEST} by {LARGEST} cells")
     score = None if scores is None else [float(x) for x in np.asarray(scores)]
-    for what, given in (("titles", titles), ("scores", score), ("names", names)):
-        if given is not None and len(given) != n:
-            raise ValueError(f"{len(given)} {what} for {n} matrices")
-    if not all(0 <= i < n for i in selected):
-        raise ValueError(f"selected {list(selected)}: indices run from 0 to {n - 1}")
+    for what, listed in (("titles", titles), ("scores", score), ("names", names)):
+        if listed is not None and len(listed) != n:
+            raise ValueError(f"{len(listed)} {what} for {n} matrices")
+    for what, given in (("selected", selected), ("marked", marked or ())):
+        if not all(0 <= i < n for i in given):
+            raise ValueError(f"{what} {list(given)}: indices run from 0 to {n - 1}")
     data: dict[str, Any] = {
         "maps": pack(array.astype(np.uint8)),
         "titles": [clean(title) for title in titles],
@@ -70,7 +75,8 @@ def grid(
         "rows": list(rows) if rows else _words(titles, 0, columns, n),
         "cols": list(cols) if cols else _words(titles, 1, columns, n),
         "largest": largest,
-        "multiple": multiple,
+        "multiple": multiple and marked is None,
+        "marked": None if marked is None else list(marked),
         "words": dict(words or {}),
         "name": name,
     }

@@ -18,7 +18,7 @@ export function table({ data, values, n, m }) {
 }
 
 /** @returns {import("../kit/scene.js").Scene} */
-export function toScene({ data, values, n, m, at, theme, selected }) {
+export function toScene({ data, values, n, m, at, theme, selected, marked }) {
   const colours = ramp(theme.palette.probability);
   const { text, back, font, palette } = theme;
   const shapes = [];
@@ -34,6 +34,7 @@ export function toScene({ data, values, n, m, at, theme, selected }) {
       const place = { x: x0 + (from % m) * side, y: y0 + Math.floor(from / m) * side };
       shapes.push({ kind: "rect", ...place, w: (k + 1 - from) * side + 0.2, h: side + 0.2, fill });
     }
+    if (marked.includes(i)) shapes.push({ kind: "text", x: x0 + at.cell / 2, y: y0 + at.cell / 2, text: "✕", fill: text, size: at.cell / 2, anchor: "middle" });
     if (selected.includes(i)) shapes.push({ kind: "rect", x: x0 - 2, y: y0 - 2, w: at.cell + 4, h: at.cell + 4, line: text });
     let y = y0 + at.cell + 14;
     if (at.titled) shapes.push({ kind: "text", x: x0, y, text: data.titles[i], fill: text, weight: 600 });

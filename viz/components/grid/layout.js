@@ -9,7 +9,9 @@
 const GAP = 8;
 /** A matrix is never smaller than a finger can hit; then the box scrolls sideways. */
 const SMALLEST = 24;
-const LARGEST = { table: 64, flow: 92 };
+const LARGEST = { table: 88, flow: 92 };
+/** Room for the frame around a selected matrix. */
+const EDGE = 5;
 /** If the whole table fits the box with matrices of at least this size, it is shown at once, without scrolling. */
 const AT_ONCE = 36;
 
@@ -18,8 +20,8 @@ const AT_ONCE = 36;
  */
 export function layout({ n, columns, hasScores, rowName, width, height }) {
   const table = columns !== null;
-  const left = table ? rowName + 10 : 2;
-  const top = table ? 22 : 2;
+  const left = table ? rowName + 10 : EDGE;
+  const top = table ? 22 : EDGE;
   const room = width - left - 4;
   const wanted = table ? columns : Math.max(2, Math.floor((room + GAP) / (84 + GAP)));
   const gap = table && room / wanted < 48 ? 3 : GAP;

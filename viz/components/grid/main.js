@@ -1,6 +1,7 @@
 /**
  * Small multiples: many little matrices to compare at a glance; point at one to enlarge it, click to select it.
- * See __init__.py for what Python sends. State sent to the server: "selected", a list of indices.
+ * See __init__.py for what Python sends. State sent to the server: "selected" and "marked", lists of
+ * indices.
  */
 import { gradient, ramp, readTheme } from "../kit/colour.js";
 import { unpack } from "../kit/decode.js";
@@ -12,6 +13,7 @@ import { csv, toolbar } from "../kit/toolbar.js";
 import { speaker } from "../kit/words.js";
 import { table, toScene } from "./export.js";
 import { corner, layout } from "./layout.js";
+import { paintNames, paintOne } from "./paint.js";
 
 const style = await sheet(new URL("./main.css", import.meta.url));
 
@@ -25,9 +27,11 @@ class Grid {
     this.send = send;
     /** @type {number[]} */
     this.selected = [];
+    /** Crossed out. @type {number[]} */
+    this.marked = [];
     this.focused = 0;
     this.several = false;
-    this.echo = new Echo();
+    this.echo = { selected: new Echo(), marked: new Echo() };
     this.canvas = make("canvas", { "aria-hidden": "true" });
     this.pen = this.canvas.getContext("2d");
     this.list = make("div", { class: "list", role: "listbox", onkeydown: (event) => this.key(event) });
@@ -54,8 +58,10 @@ class Grid {
     [this.n, this.m] = shape;
     this.values = values;
     this.best = Math.max(1e-9, ...(data.scores ?? []));
-    if (this.echo.isNews(data.selected)) this.selected = data.selected;
-    this.selected = this.selected.filter((i) => i < this.n);
+    for (const name of /** @type {const} */ (["selected", "marked"])) {
+      if (this.echo[name].isNews(data[name])) this[name] = data[name] ?? [];
+      this[name] = this[name].filter((i) => i < this.n);
+    }
     this.focused = Math.min(this.focused, this.n - 1);
     this.frame.style.height = `${data.height}px`;
     this.scroller.style.height = `${data.height - BAR}px`;
@@ -114,16 +120,23 @@ class Grid {
 
   writeBar() {
     const { data, say, theme } = this;
+    const { words } = data;
     const several = make("button", {
       type: "button",
       class: "choice",
       "aria-pressed": String(this.several),
-      title: say("select_many_help"),
-      text: say("select_many"),
+      title: words.mark_help ?? say("select_many_help"),
+      text: words.mark ?? say("select_many"),
       onclick: () => {
         this.several = !this.several;
         several.setAttribute("aria-pressed", String(this.several));
       },
+    });
+    this.unmark = make("button", {
+      type: "button",
+      class: "choice",
+      text: words.unmark ?? "×",
+      onclick: () => this.setMarked([]),
     });
     const scale = make("span", { class: "scale" }, [
       "0",
@@ -137,7 +150,8 @@ class Grid {
     };
     const score = data.score_name ? [make("span", { class: "score-name", text: data.score_name })] : [];
     const tools = toolbar(makers, () => data.name, say);
-    this.bar.replaceChildren(...(data.multiple ? [several] : []), scale, ...score, tools);
+    const switches = data.marked ? [several, this.unmark] : data.multiple ? [several] : [];
+    this.bar.replaceChildren(...switches, scale, ...score, tools);
   }
 
   arrange() {
@@ -177,6 +191,7 @@ class Grid {
       option.setAttribute("aria-selected", String(this.selected.includes(i)));
       option.tabIndex = i === this.focused ? 0 : -1;
     });
+    this.unmark.hidden = this.marked.length === 0;
     this.paint();
   }
 
@@ -196,67 +211,8 @@ class Grid {
     pen.translate(-left, -top);
     const first = Math.max(0, Math.floor((top - at.top) / at.stepY) * at.columns);
     const last = Math.min(this.n, (Math.ceil((top + data.height - at.top) / at.stepY) + 1) * at.columns);
-    for (let i = first; i < last; i++) this.paintOne(i);
-    if (data.columns) this.paintNames(left, top);
-  }
-
-  /** Names of rows and columns, which stay in sight while the box scrolls. */
-  paintNames(left, top) {
-    const { pen, at, theme, data } = this;
-    const cols = data.cols ?? [];
-    const rows = data.rows ?? [];
-    pen.font = this.font(400);
-    pen.textBaseline = "middle";
-    const widest = Math.max(0, ...cols.map((text) => pen.measureText(text).width));
-    const every = Math.ceil((widest + 4) / at.stepX);
-    pen.translate(left, 0);
-    pen.fillStyle = theme.back;
-    pen.fillRect(0, top, at.left - 4, this.canvas.height);
-    pen.fillStyle = theme.text;
-    pen.textAlign = "right";
-    rows.forEach((text, r) => pen.fillText(text, at.left - 8, at.top + r * at.stepY + at.cell / 2));
-    pen.translate(-left, top);
-    pen.fillStyle = theme.back;
-    pen.fillRect(left, 0, this.canvas.width, at.top - 3);
-    pen.fillStyle = theme.text;
-    pen.textAlign = "center";
-    cols.forEach((text, c) => {
-      const x = at.left + c * at.stepX + at.cell / 2;
-      if (c % every === 0 && x - left > at.left - 4) pen.fillText(text, x, 10);
-    });
-  }
-
-  paintOne(i) {
-    const { pen, at, theme, data, m } = this;
-    const { x, y } = corner(at, i);
-    pen.imageSmoothingEnabled = (at.cell * this.scale) / m < 2;
-    pen.drawImage(this.images, 0, i * m, m, m, x, y, at.cell, at.cell);
-    if (this.selected.includes(i)) {
-      pen.strokeStyle = getComputedStyle(this.root.host).getPropertyValue("--st-primary-color") || theme.text;
-      pen.lineWidth = 3;
-      pen.strokeRect(x - 2.5, y - 2.5, at.cell + 5, at.cell + 5);
-    }
-    let line = y + at.cell + 3;
-    if (data.scores) {
-      pen.fillStyle = theme.dark ? "rgba(255,255,255,.14)" : "rgba(0,0,0,.1)";
-      pen.fillRect(x, line, at.cell, 3);
-      pen.fillStyle = theme.palette.key;
-      pen.fillRect(x, line, at.cell * Math.max(0, Math.min(1, data.scores[i] / this.best)), 3);
-      line += 5;
-    }
-    pen.fillStyle = theme.text;
-    pen.textBaseline = "top";
-    pen.textAlign = "left";
-    if (at.titled) {
-      pen.font = this.font(600);
-      pen.fillText(data.titles[i], x, line);
-      pen.font = this.font(400);
-      pen.textAlign = "right";
-      if (at.scored) pen.fillText(number(data.scores[i], 2), x + at.cell, line);
-    } else if (at.scored) {
-      pen.font = this.font(400);
-      pen.fillText(number(data.scores[i], 2), x, line);
-    }
+    for (let i = first; i < last; i++) paintOne(this, i);
+    if (data.columns) paintNames(this, left, top);
   }
 
   /** A larger copy beside the matrix under the pointer. @param {number|null} i */
@@ -282,15 +238,23 @@ class Grid {
     });
   }
 
-  /** @param {number} i @param {boolean} add to the selection instead of replacing it */
+  /** @param {number} i @param {boolean} add to the selection instead of replacing it; or cross out, or bring back */
   press(i, add) {
     this.focused = i;
-    const chosen = this.selected.includes(i);
-    if (add && this.data.multiple) this.selected = chosen ? this.selected.filter((k) => k !== i) : [...this.selected, i];
-    else this.selected = [i];
+    const toggled = (list) => (list.includes(i) ? list.filter((k) => k !== i) : [...list, i]);
+    if (add && this.data.marked) return this.setMarked(toggled(this.marked));
+    this.selected = add && this.data.multiple ? toggled(this.selected) : [i];
     this.mark();
-    this.echo.note(this.selected);
+    this.echo.selected.note(this.selected);
     this.send("selected", this.selected);
+  }
+
+  /** @param {number[]} marked */
+  setMarked(marked) {
+    this.marked = marked;
+    this.mark();
+    this.echo.marked.note(marked);
+    this.send("marked", marked);
   }
 
   /** @param {KeyboardEvent} event */

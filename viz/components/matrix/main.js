@@ -20,8 +20,8 @@ const style = await sheet(new URL("./main.css", import.meta.url));
 /** Below this width two panels stand under each other. */
 const STACK = 600;
 /** From this width a single panel has its notes at its side. */
-const BESIDE = 700;
-const NOTES = { beside: 300, below: 104, belowNarrow: 128 };
+const BESIDE = 640;
+const NOTES = { beside: 264, below: 104, belowNarrow: 128 };
 
 class Inspector {
   /** @param {import("../kit/host.js").Place} place */
