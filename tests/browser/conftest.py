@@ -8,15 +8,18 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
 
 from ui.settings import ROOT
+from viz.view import View
 
 expect.set_options(timeout=20_000)  # a busy machine is not a fault
 IDLE = ".stApp[data-test-script-state=notRunning]"
@@ -119,3 +122,59 @@ def visitor(browser: Browser, server: Server, request: pytest.FixtureRequest) ->
     one = Visitor(browser, server.url, width, height)
     yield one
     one.close()
+
+
+# --- browser components on their own: no Streamlit, a bare page that mounts them with its theme variables ---------
+
+ORIGIN = "http://components.test"
+TYPES = {".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
+PAGE = """<!doctype html><html lang="en"><head><title>component</title><style>
+  body { margin: 0; background: var(--st-background-color) }
+  main { max-width: 1100px; margin: auto; padding: 16px }
+  .light { --st-background-color: #ffffff; --st-text-color: #1a1d21; --st-primary-color: #0b62a8; --st-font: serif }
+  .dark { --st-background-color: #12151a; --st-text-color: #e8eaed; --st-primary-color: #6db5f2; --st-font: serif }
+</style></head><body class="light"><main><div id="host"></div></main></body></html>"""
+MOUNT = """async ([name, data]) => {
+  window.sent = [];
+  const module = await import(`/kit/${name}/main.js`);
+  const parentElement = host.attachShadow({ mode: "open" });
+  window.component = { data, parentElement, setStateValue: (id, value) => sent.push([id, value]) };
+  window.mount = (data) => module.default(Object.assign({}, component, { data }));
+  mount(data);
+}"""
+Open = Callable[..., Page]
+
+
+def serve(route: Route) -> None:
+    """The component's files from disk, everything else is the bare page."""
+    path = route.request.url.removeprefix(ORIGIN).split("?")[0]
+    if path.startswith("/kit/"):
+        file = ROOT / "viz" / "components" / path.removeprefix("/kit/")
+        route.fulfill(body=file.read_bytes(), content_type=TYPES[file.suffix])
+    else:
+        route.fulfill(body=PAGE, content_type="text/html; charset=utf-8")
+
+
+@pytest.fixture
+def show(browser: Browser) -> Any:
+    """Mount a View in a page of its own; the page must not complain."""
+    pages: list[Page] = []
+    complaints: list[str] = []
+    words = tomllib.loads((ROOT / "ui" / "words.toml").read_text(encoding="utf-8"))["kit"]
+
+    def mount(view: View, width: int = 1100, lang: str = "en") -> Page:
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        pages.append(page)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.route("**/*", serve)
+        page.goto(ORIGIN)
+        ui = {name: word[lang] for name, word in words.items()}
+        data = view.data | {"lang": lang, "alt": view.alt, "height": view.height, "ui": ui}
+        page.evaluate(MOUNT, [view.component, data])
+        return page
+
+    yield mount
+    for page in pages:
+        page.close()
+    assert not complaints

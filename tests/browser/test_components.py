@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import tomllib
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -12,69 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, expect
 
-from ui.settings import ROOT
+from tests.browser.conftest import Open
 from viz.components.arcs import arcs
 from viz.components.grid import grid
 from viz.components.matrix import Panel, Scrub, Stage, inspector
 from viz.view import View
 
-ORIGIN = "http://components.test"
-TYPES = {".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
-PAGE = """<!doctype html><html lang="en"><head><title>component</title><style>
-  body { margin: 0; background: var(--st-background-color) }
-  main { max-width: 1100px; margin: auto; padding: 16px }
-  .light { --st-background-color: #ffffff; --st-text-color: #1a1d21; --st-primary-color: #0b62a8; --st-font: serif }
-  .dark { --st-background-color: #12151a; --st-text-color: #e8eaed; --st-primary-color: #6db5f2; --st-font: serif }
-</style></head><body class="light"><main><div id="host"></div></main></body></html>"""
-MOUNT = """async ([name, data]) => {
-  window.sent = [];
-  const module = await import(`/kit/${name}/main.js`);
-  const parentElement = host.attachShadow({ mode: "open" });
-  window.component = { data, parentElement, setStateValue: (id, value) => sent.push([id, value]) };
-  window.mount = (data) => module.default(Object.assign({}, component, { data }));
-  mount(data);
-}"""
 TOKENS = ["The", " animal", " was", "\n", " <b>tired</b>", " 它", " too"]
-
-
-def serve(route: Route) -> None:
-    """The component's files from disk, everything else is the bare page."""
-    path = route.request.url.removeprefix(ORIGIN).split("?")[0]
-    if path.startswith("/kit/"):
-        file = ROOT / "viz" / "components" / path.removeprefix("/kit/")
-        route.fulfill(body=file.read_bytes(), content_type=TYPES[file.suffix])
-    else:
-        route.fulfill(body=PAGE, content_type="text/html; charset=utf-8")
-
-
-Open = Callable[..., Page]
-
-
-@pytest.fixture
-def show(browser: Browser) -> Any:
-    """Mount a View in a page of its own; the page must not complain."""
-    pages: list[Page] = []
-    complaints: list[str] = []
-    words = tomllib.loads((ROOT / "ui" / "words.toml").read_text(encoding="utf-8"))["kit"]
-
-    def mount(view: View, width: int = 1100, lang: str = "en") -> Page:
-        page = browser.new_page(viewport={"width": width, "height": 800})
-        pages.append(page)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.route("**/*", serve)
-        page.goto(ORIGIN)
-        ui = {name: word[lang] for name, word in words.items()}
-        data = view.data | {"lang": lang, "alt": view.alt, "height": view.height, "ui": ui}
-        page.evaluate(MOUNT, [view.component, data])
-        return page
-
-    yield mount
-    for page in pages:
-        page.close()
-    assert not complaints
 
 
 def attention(frames: int = 0, t: int = 7, d: int = 3) -> tuple[View, dict[str, np.ndarray]]:
