@@ -4,6 +4,7 @@
     base: Annotated[float, LogRange(1e2, 1e7)] = 1e4
     mask: Annotated[str, Choice("causal", "full")] = "causal"
     text: Annotated[str, Text(2_000)] = "The cat sat"
+    tokenizers: Annotated[str, Several("gpt2", "bert", "qwen", most=2)] = "gpt2 qwen"
     scaled: bool = True
 
 Every combination of legal field values must be a legal experiment: choose fields so that it is.
@@ -44,6 +45,26 @@ class Choice:
         object.__setattr__(self, "names", names)
 
 
+@dataclasses.dataclass(frozen=True, init=False)
+class Several:
+    """`least` to `most` of the named alternatives, in the order chosen: one string, the names separated by spaces."""
+
+    names: tuple[str, ...]
+    least: int
+    most: int
+
+    def __init__(self, *names: str, least: int = 1, most: int) -> None:
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "least", least)
+        object.__setattr__(self, "most", most)
+
+    def holds(self, value: str) -> bool:
+        """Whether a value is legal."""
+        parts = value.split()
+        known = set(parts) <= set(self.names) and len(set(parts)) == len(parts)
+        return known and self.least <= len(parts) <= self.most
+
+
 @dataclasses.dataclass(frozen=True)
 class Text:
     """Free text. Anything may be pasted; what goes past `max_length` characters is cut, and the page says so."""
@@ -51,7 +72,8 @@ class Text:
     max_length: int = 2_000
 
 
-Kind = Range | LogRange | Choice | Text | bool
+KINDS = (Range, LogRange, Choice, Several, Text)
+Kind = Range | LogRange | Choice | Several | Text | bool
 
 
 def fields(config: type) -> dict[str, tuple[type, Kind, Any]]:
@@ -67,9 +89,13 @@ def fields(config: type) -> dict[str, tuple[type, Kind, Any]]:
         if hint is bool:
             found[field.name] = (bool, True, field.default)
             continue
-        kinds = [k for k in getattr(hint, "__metadata__", ()) if isinstance(k, Range | LogRange | Choice | Text)]
+        kinds = [
+            k for k in getattr(hint, "__metadata__", ()) if isinstance(k, Range | LogRange | Choice | Several | Text)
+        ]
         if len(kinds) != 1:
-            raise TypeError(f"{config.__module__}.{field.name} needs exactly one of Range, LogRange, Choice, Text")
+            raise TypeError(
+                f"{config.__module__}.{field.name} needs exactly one of Range, LogRange, Choice, Several, Text"
+            )
         found[field.name] = (hint.__origin__, kinds[0], field.default)
     return found
 

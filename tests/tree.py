@@ -6,7 +6,7 @@ import importlib
 from types import ModuleType
 from typing import Any
 
-from models.fields import Choice, Kind, LogRange, Range, Text, fields
+from models.fields import Choice, Kind, LogRange, Range, Several, Text, fields
 from ui.catalogue import Entry, entries
 from ui.controls import log_stops
 
@@ -25,6 +25,8 @@ def ends(kind: Kind, default: Any) -> list[Any]:
         return [False, True]
     if isinstance(kind, Choice):
         return list(kind.names)
+    if isinstance(kind, Several):
+        return [" ".join(kind.names[: kind.least]), " ".join(kind.names[-kind.most :])]
     if isinstance(kind, LogRange):
         stops = log_stops(kind, default)
         return [stops[0], stops[-1]]

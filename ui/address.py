@@ -2,19 +2,28 @@
 
 Streamlit's own `bind="query-params"` writes a choice's *displayed* text, so a link would depend on the language it was
 copied in. Here the URL holds the value itself; what equals the default is left out. A change from outside (a pasted
-link, back and forward, a preset) wins over the widget.
+link, back and forward, a preset) wins over the widget. A long text travels compressed; one that no server would take
+in an address is left out of it, and the page says so.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import dataclasses
 import re
+import zlib
 from typing import Any
 
 import streamlit as st
 
-from models.fields import Choice, Kind, Text
+from models.fields import Choice, Kind, Several, Text
 from viz.view import View
+
+PACKED = "~"  # begins a text that is compressed
+SHORT = 400  # characters; longer texts are compressed
+LONGEST = 24_000  # characters of URL text; a server refuses an address of 64 KB
+LARGEST = 4 * 100_000  # bytes that a compressed text may unfold to
 
 
 def sync(name: str, kind: Kind, default: Any, sticky: bool = False) -> str | None:
@@ -44,8 +53,8 @@ def put(name: str, value: Any, default: Any) -> None:
 def changed(name: str, default: Any) -> None:
     """Write session state to the URL: every control's on_change."""
     value = st.session_state[name]
-    if value != default and value is not None:
-        text = write(value)
+    text = "" if value is None else write(value)
+    if value != default and value is not None and fits(text):
         if st.query_params.get(name) != text:
             st.query_params[name] = text
     elif name in st.query_params:
@@ -61,8 +70,10 @@ def read(text: str | None, kind: Kind, default: Any) -> Any:
         return text if text in kind.names else None
     if isinstance(kind, bool):
         return {"true": True, "false": False}.get(text.lower())
+    if isinstance(kind, Several):
+        return " ".join(text.split()) if kind.holds(text) else None
     if isinstance(kind, Text):
-        return text
+        return _unpack(text) if text.startswith(PACKED) else text
     try:
         number = type(default)(text)
     except ValueError:
@@ -72,7 +83,29 @@ def read(text: str | None, kind: Kind, default: Any) -> Any:
 
 def write(value: Any) -> str:
     """A value as URL text."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value)
+    return _pack(text) if len(text) > SHORT or text.startswith(PACKED) else text
+
+
+def fits(text: str) -> bool:
+    """Whether URL text is short enough for every server and browser on its way."""
+    return len(text) <= LONGEST
+
+
+def _pack(text: str) -> str:
+    packed = zlib.compress(text.encode("utf-8", "replace"), 9)
+    return PACKED + base64.urlsafe_b64encode(packed).decode("ascii").rstrip("=")
+
+
+def _unpack(text: str) -> str | None:
+    """The text again; None if it was damaged on its way."""
+    try:
+        packed = base64.urlsafe_b64decode(text.removeprefix(PACKED) + "=" * (-(len(text) - 1) % 4))
+        return zlib.decompressobj().decompress(packed, LARGEST).decode("utf-8")
+    except (binascii.Error, zlib.error, UnicodeDecodeError):
+        return None
 
 
 LINKED = ("stage", "pin")  # what a visitor does inside a component that belongs to the view a link shows

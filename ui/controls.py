@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from models.fields import Choice, Kind, LogRange, Range, Text, fields
+from models.fields import Choice, Kind, LogRange, Range, Several, Text, fields
 from ui import address
 from ui.language import say, word
 
@@ -69,7 +69,11 @@ def clean(text: str, max_length: int) -> tuple[str, int, int]:
 
 
 def _wanted(about: Spec, values: dict[str, Any]) -> bool:
-    return all(values[name] in allowed for name, allowed in about.get("when", {}).items())
+    """Whether a control matters now. A choice of several counts if one of them is asked for."""
+    return all(
+        values[name] in allowed or (isinstance(values[name], str) and set(values[name].split()) & set(allowed))
+        for name, allowed in about.get("when", {}).items()
+    )
 
 
 def _widget(name: str, kind: Kind, default: Any, about: Spec) -> Any:
@@ -82,8 +86,10 @@ def _widget(name: str, kind: Kind, default: Any, about: Spec) -> Any:
     }
     if isinstance(kind, bool):
         return st.toggle(label, **common)
-    if isinstance(kind, Choice):
+    if isinstance(kind, Choice | Several):
         titles = {option: say(about["options"][option]) for option in kind.names}
+        if isinstance(kind, Several):
+            return _several(label, kind, default, titles, common["help"], name)
         return st.selectbox(label, list(kind.names), format_func=titles.__getitem__, **common)
     if isinstance(kind, Text):
         return _text(label, kind, default, common)
@@ -106,6 +112,23 @@ def _slider(label: str, kind: Range, default: Any, common: dict[str, Any]) -> An
     return st.slider(label, low, high, step=whole(step), **common)
 
 
+def _several(label: str, kind: Several, default: str, titles: dict[str, str], tip: str | None, name: str) -> str:
+    """The widget holds a list, the control one string; a choice of too few changes nothing."""
+    key = f"_several_{name}"
+
+    def chosen() -> None:
+        value = " ".join(st.session_state[key])
+        if kind.holds(value):
+            address.put(name, value, default)
+
+    st.session_state[key] = st.session_state[name].split()
+    st.multiselect(
+        label, list(kind.names), format_func=titles.__getitem__, key=key, help=tip, on_change=chosen,
+        max_selections=kind.most,
+    )  # fmt: skip
+    return st.session_state[name]
+
+
 def _text(label: str, kind: Text, default: str, common: dict[str, Any]) -> str:
     name = common["key"]
     note = f"_note_{name}"
@@ -125,6 +148,8 @@ def _text(label: str, kind: Text, default: str, common: dict[str, Any]) -> str:
         st.caption(word("dropped", count=dropped))
     if about == text and given > len(about):
         st.caption(word("cut", kept=len(about), given=given))
+    if not address.fits(address.write(text or "")):
+        st.caption(word("no_link"))
     return text or ""
 
 

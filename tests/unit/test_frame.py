@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.fields import Choice, LogRange, Range, Text, fields
+from models.fields import Choice, LogRange, Range, Several, Text, fields
 from ui import address, controls
 from ui.language import plain
 
@@ -26,6 +26,27 @@ def test_a_float_survives_the_url_exactly(value: float) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=50))
 def test_text_survives_the_url(value: str) -> None:
     assert address.read(address.write(value), Text(50), "") == value
+    assert address.read(address.write("~" + value), Text(50), "") == "~" + value
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=100, max_size=200))
+def test_a_long_text_travels_compressed(value: str) -> None:
+    written = address.write(value * 10)
+    assert written.startswith("~") and len(written) < len(value.encode()) * 10
+    assert address.read(written, Text(50), "") == value * 10
+    assert address.read(written[: len(written) // 2], Text(50), "") != value * 10
+
+
+def test_what_no_address_holds_is_left_out() -> None:
+    assert address.fits(address.write("the cat sat " * 8_000))
+    hard = "".join(chr(0x4E00 + (i * i * 7919) % 20_000) for i in range(40_000))
+    assert not address.fits(address.write(hard))
+
+
+def test_several_of_a_list() -> None:
+    kind = Several("a", "b", "c", least=1, most=2)
+    assert address.read(address.write("c a"), kind, "a") == "c a"
+    assert [address.read(text, kind, "a") for text in ("", "a b c", "a a", "d", "a d")] == [None] * 5
 
 
 @pytest.mark.parametrize(

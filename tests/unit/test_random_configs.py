@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.fields import Choice, Kind, LogRange, Range, Text, fields
+from models.fields import Choice, Kind, LogRange, Range, Several, Text, fields
 from tests.tree import PAGES, WITH_MECHANISM, mechanism
 
 
@@ -18,6 +18,9 @@ def _values(kind: Kind, default: Any) -> st.SearchStrategy[Any]:
         return st.booleans()
     if isinstance(kind, Choice):
         return st.sampled_from(kind.names)
+    if isinstance(kind, Several):
+        names = st.sampled_from(kind.names)
+        return st.lists(names, min_size=kind.least, max_size=kind.most, unique=True).map(" ".join)
     if isinstance(kind, Text):
         return st.one_of(st.just(default), st.text(max_size=min(kind.max_length, 60)))
     assert isinstance(kind, Range | LogRange)

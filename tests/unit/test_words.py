@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models.fields import Choice, fields
+from models.fields import Choice, Several, fields
 from tests.tree import PAGES, WITH_MECHANISM, mechanism
 from ui.catalogue import LANGUAGES, read_toml
 from ui.more import VERDICTS, placeholders
@@ -74,11 +74,11 @@ def test_controls_match_the_config(slug: str) -> None:
     for name, (_, kind, _) in config.items():
         if spec[name].get("place") == "hidden":
             continue
-        if isinstance(kind, Choice):
+        if isinstance(kind, Choice | Several):
             assert set(spec[name]["options"]) == set(kind.names), name
         for other, allowed in spec[name].get("when", {}).items():
             assert list(spec).index(other) < list(spec).index(name), f"{name} depends on the later {other}"
-            if isinstance(config[other][1], Choice):
+            if isinstance(config[other][1], Choice | Several):
                 assert set(allowed) <= set(config[other][1].names)
     main = [n for n, about in spec.items() if about.get("place", "main") == "main" and "when" not in about]
     assert len(main) <= 5, "two to five main controls; rarer ones belong behind More"
