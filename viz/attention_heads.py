@@ -7,9 +7,8 @@ what comes out, the probability scale for weights.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
@@ -18,6 +17,7 @@ from viz import palette
 from viz.components.arcs import arcs
 from viz.components.grid import grid
 from viz.components.matrix import Panel, Stage, inspector
+from viz.plots import finish, shown
 from viz.view import View
 
 if TYPE_CHECKING:
@@ -209,12 +209,12 @@ def groups(trace: Trace, words: Words) -> go.Figure:
         within=trace.overlap_within,
         across=trace.overlap_across,
     )
-    return _finish(figure, alt, FIGURE + 40)
+    return finish(figure, alt, FIGURE + 40)
 
 
 def next_token(trace: Trace, words: Words) -> go.Figure:
     """The likeliest next tokens: of the whole model and, side by side, of the model without the switched-off heads."""
-    labels = [_shown(label) for label in trace.next_label]
+    labels = [shown(label) for label in trace.next_label]
     at = list(range(len(labels)))
     before, after = trace.before.numpy(), trace.after.numpy()
     # Hatched: the model as it was.
@@ -241,7 +241,7 @@ def next_token(trace: Trace, words: Words) -> go.Figure:
     most = float(max(before.max(initial=0), after.max(initial=0)))
     figure.update_xaxes(title=words["axis_probability"], tickformat=".0%", range=[0, max(1.15 * most, 0.01)])
     figure.update_layout(barmode="group", showlegend=bool(trace.ablate))
-    return _finish(figure, _alt_next(trace, words), FIGURE + (120 if trace.ablate else 0))
+    return finish(figure, _alt_next(trace, words), FIGURE + (120 if trace.ablate else 0))
 
 
 def _alt_next(trace: Trace, words: Words) -> str:
@@ -317,22 +317,3 @@ def thumbnail(trace: Trace) -> str:
         for i in range(n)
     ]
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 100">{"".join(lines)}{"".join(dots)}</svg>'
-
-
-def _shown(label: str) -> str:
-    """A token for Plotly, which would read `<b>` as bold and `$x$` as a formula; a space as a raised dot."""
-    short = label if len(label) <= 16 else label[:15] + "…"
-    return html.escape(short.replace(" ", "·"), quote=False).replace("$", "&#36;")
-
-
-def _finish(figure: go.Figure, alt: str, height: int) -> go.Figure:
-    layout: dict[str, Any] = {
-        "height": height,
-        "margin": {"l": 96, "r": 24, "t": 32, "b": 56},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "bargap": 0.25,
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        "meta": {"alt": alt},
-    }
-    return figure.update_layout(layout)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,6 +17,7 @@ from plotly.subplots import make_subplots
 
 from viz import palette
 from viz.components.matrix import Panel, Scrub, Stage, inspector
+from viz.plots import finish
 from viz.view import View
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Words = Mapping[str, str]
 INSPECTOR, FIGURE = 560, 340  # heights in pixels
 # Middle tones, which stand out on light and on dark paper alike.
 WEIGHT = palette.palette()["probability"][5]
-MARGIN = {"l": 56, "r": 16, "t": 28, "b": 56}
+LAYOUT = {"margin": {"l": 56, "r": 16, "t": 28, "b": 56}, "bargap": 0.15}
 
 
 def matrix(trace: Trace, words: Words, sweeps: Sequence[Sweep] = (), pin: tuple[int, int] | None = None) -> View:
@@ -121,7 +122,7 @@ def edit(trace: Trace, words: Words) -> go.Figure:
     ]
     figure.update_yaxes(title=words["axis_change"], rangemode="tozero")
     figure.add_annotation(x=trace.edit, y=1, yref="paper", text=words["edited"], showarrow=False, yanchor="bottom")
-    return _finish(figure, " ".join(alts))
+    return finish(figure, " ".join(alts), FIGURE, **LAYOUT)
 
 
 def reach(trace: Trace, words: Words) -> go.Figure:
@@ -156,7 +157,7 @@ def reach(trace: Trace, words: Words) -> go.Figure:
                 mask=words["mask_" + shown.name], token=trace.label[shown.far], counts=", ".join(map(str, counts))
             )
         )
-    return _finish(figure, " ".join(alts))
+    return finish(figure, " ".join(alts), FIGURE, **LAYOUT)
 
 
 def entropy(trace: Trace, words: Words) -> go.Figure:
@@ -198,7 +199,7 @@ def entropy(trace: Trace, words: Words) -> go.Figure:
             )
         )
     figure.update_yaxes(title=words["axis_bits"], rangemode="tozero")
-    return _finish(figure, " ".join(alts))
+    return finish(figure, " ".join(alts), FIGURE, **LAYOUT)
 
 
 def scale_curve(trace: Trace, words: Words) -> go.Figure:
@@ -232,7 +233,7 @@ def scale_curve(trace: Trace, words: Words) -> go.Figure:
     alt = words["alt_scale"].format(
         d=int(width[-1]), first=float(raw[0]), raw=float(raw[-1]), scaled=float(scaled[-1]), here=here
     )
-    return _finish(figure, alt)
+    return finish(figure, alt, FIGURE, **LAYOUT)
 
 
 def cost(trace: Trace, words: Words) -> go.Figure:
@@ -259,7 +260,7 @@ def cost(trace: Trace, words: Words) -> go.Figure:
     alt = words["alt_cost"].format(
         pairs="; ".join(f"{words['mask_' + name]} {trace.pairs[name]}" for name in reversed(names))
     )
-    return _finish(figure, alt)
+    return finish(figure, alt, FIGURE, **LAYOUT)
 
 
 def spectrum(trace: Trace, words: Words) -> go.Figure:
@@ -284,7 +285,7 @@ def spectrum(trace: Trace, words: Words) -> go.Figure:
         )
     figure.update_xaxes(title=words["axis_singular"])
     figure.update_yaxes(rangemode="tozero", title=words["axis_value"])
-    return _finish(figure, words["alt_spectrum"].format(ranks="; ".join(ranks)))
+    return finish(figure, words["alt_spectrum"].format(ranks="; ".join(ranks)), FIGURE, **LAYOUT)
 
 
 def thumbnail(trace: Trace) -> str:
@@ -329,17 +330,3 @@ def _faint(colour: str) -> str:
     """The colour as a veil over whatever paper is below."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.35)"
-
-
-def _finish(figure: go.Figure, alt: str, height: int = FIGURE) -> go.Figure:
-    layout: dict[str, Any] = {
-        "height": height,
-        "margin": MARGIN,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "bargap": 0.15,
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        "meta": {"alt": alt},
-    }
-    figure.update_layout(layout)
-    return figure
