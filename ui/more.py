@@ -154,8 +154,13 @@ def verdict(about: dict[str, Any]) -> None:
 def answer(about: dict[str, Any], mechanism: Any) -> None:
     """What is right, with live values computed once for all visitors, and its source."""
     if "live" in about:
-        with JOBS.start(mechanism.CLAIMS[about["live"]]).watched() as job:
-            st.markdown(say(about["answer"], **job.future.result()))
+        try:
+            with JOBS.start(mechanism.CLAIMS[about["live"]]).watched() as job:
+                st.markdown(say(about["answer"], **job.future.result()))
+        except Exception as error:
+            if not hasattr(error, "sentence"):
+                raise
+            st.warning(sentence(error), icon=":material/info:")
     else:
         st.markdown(say(about["answer"]))
     if "source" in about:

@@ -26,7 +26,7 @@ from models.fields import Choice
 from ui import address, controls, figure, more, waiting
 from ui.catalogue import Entry, entry_of
 from ui.jobs import JOBS, Cancelled
-from ui.language import say, sentence, word
+from ui.language import language, say, sentence, word
 from ui.settings import SETTINGS
 from viz.view import View
 
@@ -175,6 +175,14 @@ class Page:
     def caption(self, name: str, **facts: Any) -> None:
         """One sentence of the TOML about this very picture, its numbers from the trace."""
         st.markdown(say(self.spec["captions"][name], **facts))
+
+    def titles(self, control: str) -> dict[str, str]:
+        """What a control's alternatives are called in the visitor's language."""
+        return {name: say(title) for name, title in self.spec["controls"][control]["options"].items()}
+
+    def reason(self, error: Any) -> str:
+        """Why something cannot be done, as plain text for a picture."""
+        return error.sentence(language()).replace("`", "")
 
     def more(self) -> None:
         """Everything below the picture: presets, mathematics, code, check, claims, questions, sources."""

@@ -24,7 +24,12 @@ def finish(figure: go.Figure, alt: str, height: int, **layout: Any) -> go.Figure
     return figure.update_layout(common | layout)
 
 
+def visible(piece: str) -> str:
+    """A piece of a vocabulary in a sentence: spaces and line breaks as marks that can be seen."""
+    return piece.replace(" ", "·").replace("\n", "↵").replace("\t", "⇥")
+
+
 def shown(label: str) -> str:
     """A token for Plotly, which would read `<b>` as bold and `$x$` as a formula; a space as a raised dot."""
     short = label if len(label) <= 16 else label[:15] + "…"
-    return html.escape(short.replace(" ", "·"), quote=False).replace("$", "&#36;")
+    return html.escape(visible(short), quote=False).replace("$", "&#36;")

@@ -134,13 +134,22 @@ PAGE = """<!doctype html><html lang="en"><head><title>component</title><style>
   .light { --st-background-color: #ffffff; --st-text-color: #1a1d21; --st-primary-color: #0b62a8; --st-font: serif }
   .dark { --st-background-color: #12151a; --st-text-color: #e8eaed; --st-primary-color: #6db5f2; --st-font: serif }
 </style></head><body class="light"><main><div id="host"></div></main></body></html>"""
-MOUNT = """async ([name, data]) => {
+# `sent` is what all components told the server; `mount` gives the first one (#host) new data. Further ones stand below
+# it as #host1, #host2 ...
+MOUNT = """async (views) => {
   window.sent = [];
-  const module = await import(`/kit/${name}/main.js`);
-  const parentElement = host.attachShadow({ mode: "open" });
-  window.component = { data, parentElement, setStateValue: (id, value) => sent.push([id, value]) };
-  window.mount = (data) => module.default(Object.assign({}, component, { data }));
-  mount(data);
+  window.mounts = [];
+  for (const [i, [name, data]] of views.entries()) {
+    const module = await import(`/kit/${name}/main.js`);
+    const place = i ? Object.assign(document.createElement("div"), { id: `host${i}` }) : host;
+    if (i) host.parentElement.append(place);
+    const parentElement = place.attachShadow({ mode: "open" });
+    const component = { parentElement, setStateValue: (id, value) => sent.push([id, value]) };
+    if (!i) window.component = { data, ...component };
+    mounts.push((data) => void module.default({ ...component, data }));
+    mounts[i](data);
+  }
+  window.mount = mounts[0];
 }"""
 Open = Callable[..., Page]
 
@@ -157,12 +166,12 @@ def serve(route: Route) -> None:
 
 @pytest.fixture
 def show(browser: Browser) -> Any:
-    """Mount a View in a page of its own; the page must not complain."""
+    """Mount a View in a page of its own, or several below each other; the page must not complain."""
     pages: list[Page] = []
     complaints: list[str] = []
     words = tomllib.loads((ROOT / "ui" / "words.toml").read_text(encoding="utf-8"))["kit"]
 
-    def mount(view: View, width: int = 1100, lang: str = "en") -> Page:
+    def mount(*views: View, width: int = 1100, lang: str = "en") -> Page:
         page = browser.new_page(viewport={"width": width, "height": 800})
         pages.append(page)
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -170,8 +179,9 @@ def show(browser: Browser) -> Any:
         page.route("**/*", serve)
         page.goto(ORIGIN)
         ui = {name: word[lang] for name, word in words.items()}
-        data = view.data | {"lang": lang, "alt": view.alt, "height": view.height, "ui": ui}
-        page.evaluate(MOUNT, [view.component, data])
+        common = {"lang": lang, "ui": ui}
+        data = [[view.component, view.data | {"alt": view.alt, "height": view.height} | common] for view in views]
+        page.evaluate(MOUNT, data)
         return page
 
     yield mount

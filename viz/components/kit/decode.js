@@ -1,8 +1,9 @@
 /**
  * Arrays as they travel from Python: base64 of little-endian bytes (see viz/view.py `pack`).
  *
- * @typedef {{shape: number[], dtype: "f2"|"f4"|"u1"|"b1", b64: string}} Packed
- * @typedef {{shape: number[], values: Float32Array|Uint8Array, exact: boolean}} Unpacked
+ * @typedef {{shape: number[], dtype: "f2"|"f4"|"u1"|"i2"|"u2"|"i4"|"u4"|"b1", b64: string}} Packed
+ * @typedef {{shape: number[], values: Float32Array|Uint8Array|Int16Array|Uint16Array|Int32Array|Uint32Array,
+ *   exact: boolean}} Unpacked
  *   values in row-major order; exact: whole numbers, shown without decimals
  */
 
@@ -35,13 +36,21 @@ function bytesOf(text) {
   return bytes;
 }
 
+/** Every browser that matters is little-endian, as the bytes are. */
+const ARRAYS = {
+  f4: Float32Array,
+  u1: Uint8Array,
+  b1: Uint8Array,
+  i2: Int16Array,
+  u2: Uint16Array,
+  i4: Int32Array,
+  u4: Uint32Array,
+};
+
 /** @param {Packed} packed @returns {Unpacked} */
 export function unpack(packed) {
   const bytes = bytesOf(packed.b64);
-  const exact = packed.dtype === "u1" || packed.dtype === "b1";
-  let values;
-  if (packed.dtype === "f2") values = widen(new Uint16Array(bytes.buffer));
-  else if (packed.dtype === "f4") values = new Float32Array(bytes.buffer);
-  else values = bytes;
-  return { shape: packed.shape, values, exact };
+  const { shape, dtype } = packed;
+  const values = dtype === "f2" ? widen(new Uint16Array(bytes.buffer)) : new ARRAYS[dtype](bytes.buffer);
+  return { shape, values, exact: !dtype.startsWith("f") };
 }

@@ -30,6 +30,12 @@ export function makeSvg(tag, attributes = {}, children = []) {
   return element;
 }
 
+/** A box that scrolls can be reached by the keyboard, and only then. @param {HTMLElement} box @param {boolean} scrolls */
+export function reachable(box, scrolls, label) {
+  if (!scrolls) return ["tabindex", "role", "aria-label"].forEach((name) => box.removeAttribute(name));
+  for (const [name, value] of Object.entries({ tabindex: "0", role: "group", "aria-label": label })) box.setAttribute(name, value);
+}
+
 const PATHS = {
   play: "M4.5 2.5v11l9-5.5z",
   pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",

@@ -1,11 +1,13 @@
 /**
  * A picture as a list of shapes, so that the vector file (SVG) and the pixel file (PNG) are the same drawing.
  *
- * @typedef {{kind: "rect", x: number, y: number, w: number, h: number, fill?: string, line?: string, radius?: number}} Rect
- *   fill may be "hatch" (masked) or "ramp" (the scene's gradient)
+ * @typedef {{kind: "rect", x: number, y: number, w: number, h: number, fill?: string, line?: string, radius?: number,
+ *   dash?: string}} Rect
+ *   fill may be "hatch" (masked) or "ramp" (the scene's gradient); dash: as stroke-dasharray says it
  * @typedef {{kind: "text", x: number, y: number, text: string, fill: string, size?: number, anchor?: "start"|"middle"|"end",
  *   angle?: number, weight?: number}} Text
- * @typedef {{kind: "path", d: string, line?: string, width?: number, fill?: string, alpha?: number}} Path
+ * @typedef {{kind: "path", d: string, line?: string, width?: number, fill?: string, alpha?: number,
+ *   x?: number, y?: number, dash?: string}} Path, its coordinates counted from (x, y)
  * @typedef {{width: number, height: number, back: string, font: string, masked: {back: string, line: string},
  *   stops: string[], title: string, shapes: (Rect|Text|Path)[]}} Scene
  */
@@ -39,6 +41,7 @@ export function toSvg(scene) {
 
 const hatchPath = (n) => `M${-1} 1 1 -1M0 ${n} ${n} 0M${n - 1} ${n + 1} ${n + 1} ${n - 1}`;
 const paint = (fill) => (fill === "hatch" || fill === "ramp" ? `url(#${fill})` : (fill ?? "none"));
+const dashed = ({ dash }) => (dash ? { "stroke-dasharray": dash } : {});
 const round = (x) => Math.round(x * 100) / 100;
 
 /** @param {Rect|Text|Path} shape */
@@ -46,11 +49,13 @@ function svgShape(shape) {
   if (shape.kind === "rect") {
     const { x, y, w, h, radius = 0 } = shape;
     const box = { x: round(x), y: round(y), width: round(w), height: round(h), fill: paint(shape.fill) };
-    return makeSvg("rect", { ...box, ...(radius && { rx: radius }), ...(shape.line && { stroke: shape.line }) });
+    return makeSvg("rect", { ...box, ...(radius && { rx: radius }), ...(shape.line && { stroke: shape.line }), ...dashed(shape) });
   }
   if (shape.kind === "path") {
     const { d, line = "none", width = 1, fill = "none", alpha = 1 } = shape;
-    return makeSvg("path", { d, stroke: line, "stroke-width": width, fill, opacity: round(alpha) });
+    const { x = 0, y = 0 } = shape;
+    const moved = x || y ? { transform: `translate(${round(x)} ${round(y)})` } : {};
+    return makeSvg("path", { d, stroke: line, "stroke-width": width, fill, opacity: round(alpha), ...moved, ...dashed(shape) });
   }
   const { x, y, text, fill, size = 12, anchor = "start", angle = 0, weight = 400 } = shape;
   const turned = angle ? { transform: `rotate(${angle} ${round(x)} ${round(y)})` } : {};
@@ -88,6 +93,7 @@ export function hatchPattern(pen, masked, scale) {
 
 function drawShape(pen, shape, scene, scale) {
   pen.save();
+  if (shape.dash) pen.setLineDash(shape.dash.split(/[ ,]+/).map(Number));
   if (shape.kind === "rect") {
     if (shape.fill === "hatch") pen.fillStyle = hatchPattern(pen, scene.masked, scale);
     else if (shape.fill === "ramp") pen.fillStyle = canvasRamp(pen, shape, scene.stops);
@@ -100,6 +106,7 @@ function drawShape(pen, shape, scene, scale) {
       pen.stroke();
     }
   } else if (shape.kind === "path") {
+    pen.translate(shape.x ?? 0, shape.y ?? 0);
     pen.globalAlpha = shape.alpha ?? 1;
     pen.lineWidth = shape.width ?? 1;
     if (shape.fill) {

@@ -1,17 +1,21 @@
 /**
- * A slider over pictures that are already here. Dragging swaps them at the screen's rate and tells nobody; the value is
- * reported once, on release. Every painted picture leaves one `atlas:frame` entry in the browser's performance
- * timeline (start: the movement that asked for it; end: its picture painted).
+ * A slider over pictures that are already here. Dragging swaps them at the screen's rate and tells the server nothing;
+ * the value is reported once, on release. What else on the page follows this slider (follow.js) hears of every picture.
+ * Every painted picture leaves one `atlas:frame` entry in the browser's performance timeline (start: the movement that
+ * asked for it; end: its picture painted).
  *
  * @typedef {{field: string, label: string, values: (number|string)[], index: number}} Scrub
  */
 import { icon, iconButton, make } from "./dom.js";
+import { announce } from "./follow.js";
 import { number } from "./format.js";
 import { Echo } from "./host.js";
 
 const FRAME = "atlas:frame";
 /** Playing through all pictures takes about this long, within sensible bounds per picture. */
 const PLAY_MS = 5000;
+/** From about this many pictures on, playing leaves some out: a film of a minute is too long. */
+const PLAY_ALL = 500;
 
 let recorded = 0;
 
@@ -44,6 +48,7 @@ export class Scrubber {
 
   /** Elements are made again only if what they show changed, so a drag survives an update. @param {Scrub} scrub */
   update(scrub, say) {
+    this.field = scrub.field;
     const shape = JSON.stringify([scrub.label, scrub.values, say("play")]);
     if (shape !== this.shape) {
       this.shape = shape;
@@ -70,10 +75,7 @@ export class Scrubber {
       "aria-label": scrub.label,
       oninput: (event) => this.drag(Number(this.range.value), event.timeStamp),
       onchange: () => this.settle(),
-      onpointerdown: () => {
-        this.stop();
-        this.held = true;
-      },
+      onpointerdown: () => this.hold(),
       onpointercancel: () => (this.held = false),
     });
     this.output = make("output", { class: "scrub-value" });
@@ -93,6 +95,13 @@ export class Scrubber {
       make("span", { class: "scrub-name" }, [make("span", { text: `${scrub.label} = ` }), this.output]),
       this.range,
     );
+  }
+
+  /** The visitor has taken hold of it: playing ends, and the server moves nothing until it is let go. */
+  hold() {
+    this.stop();
+    this.held = true;
+    this.range.focus({ preventScroll: true });
   }
 
   /** Write the position, without drawing. @param {number} index */
@@ -116,6 +125,7 @@ export class Scrubber {
   draw() {
     this.request = 0;
     this.paint(this.index);
+    announce(this.field, this.index);
     recordFrame(this.asked);
   }
 
@@ -144,9 +154,10 @@ export class Scrubber {
       return;
     }
     if (this.index >= this.count - 1) this.drag(0);
+    const stride = Math.ceil(this.count / PLAY_ALL);
     const pause = Math.max(33, Math.min(400, PLAY_MS / this.count));
     this.timer = window.setInterval(() => {
-      this.drag(this.index + 1);
+      this.drag(this.index + stride);
       if (this.index >= this.count - 1) this.toggle();
     }, pause);
     this.dress();

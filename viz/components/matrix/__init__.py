@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from viz.components.kit import Scrub as Scrub
 from viz.components.kit import clean, numbers_of
 from viz.view import View
 
@@ -64,17 +65,6 @@ class Panel:
     stages: Sequence[Stage]
 
 
-@dataclasses.dataclass(frozen=True)
-class Scrub:
-    """A slider whose matrices were all computed ahead: the Config field it drives, its label, its values, the one
-    shown."""
-
-    field: str
-    label: str
-    values: Sequence[int | float | str]
-    index: int
-
-
 def inspector(
     panels: Sequence[Panel],
     rows: Sequence[str],
@@ -111,16 +101,10 @@ def inspector(
         "words": dict(words or {}),
         "stage": stage,
         "pin": list(pin) if pin is not None else None,
-        "scrub": _scrub(scrub) if scrub else None,
+        "scrub": scrub.data() if scrub else None,
         "name": name,
     }
     return View("matrix", data, height, alt)
-
-
-def _scrub(scrub: Scrub) -> dict[str, Any]:
-    if not 0 <= scrub.index < len(scrub.values):
-        raise ValueError(f"scrubber index {scrub.index} of {len(scrub.values)} values")
-    return dataclasses.asdict(scrub) | {"values": list(scrub.values)}
 
 
 def _stage(stage: Stage, n_row: int, n_col: int, frames: int) -> dict[str, Any]:
