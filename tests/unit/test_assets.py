@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import os
 import signal
@@ -42,6 +43,23 @@ def wheel(folder: Path, content: dict[str, bytes], name: str = "atlas-toy", vers
         for path, data in (whole | {f"{stem}.dist-info/RECORD": record.encode()}).items():
             archive.writestr(path, data)
     return folder / f"{stem}-py3-none-any.whl"
+
+
+def source_archive(folder: Path, content: dict[str, bytes], setup: str, pyproject: str = "") -> Path:
+    """A source archive whose setup.py is the given code."""
+    whole = {f"atlas_toy-1.2.3/{path}": data for path, data in content.items()} | {
+        "atlas_toy-1.2.3/PKG-INFO": b"Metadata-Version: 2.1\nName: atlas-toy\nVersion: 1.2.3\n",
+        "atlas_toy-1.2.3/setup.py": setup.encode(),
+    }
+    if pyproject:
+        whole["atlas_toy-1.2.3/pyproject.toml"] = pyproject.encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(folder / "atlas_toy-1.2.3.tar.gz", "w:gz") as archive:
+        for path, data in whole.items():
+            entry = tarfile.TarInfo(path)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return folder / "atlas_toy-1.2.3.tar.gz"
 
 
 def block(name: str, files: dict[str, str], package: str = "atlas-toy", source: str = "pypi", **more: str) -> str:
@@ -331,6 +349,35 @@ def test_npm_packages_come_through_npm_pack(world, monkeypatch):
     assert world.files() == {"toy/two.txt"}
 
 
+SETUPTOOLS = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+
+
+@pytest.mark.parametrize("pyproject", [SETUPTOOLS, ""], ids=["pyproject", "legacy"])
+def test_a_file_out_of_a_pinned_source_archive_whose_code_does_not_run(world, pyproject, capfd):
+    """A wheel of the same version lies beside it, without the file."""
+    wheel(world.registry, {"toy/__init__.py": b""})
+    setup = f"open({str(world.root / 'it-ran')!r}, 'w')\nimport setuptools; setuptools.setup(name='atlas-toy')"
+    made = source_archive(world.registry, CONTENT, setup, pyproject)
+    pinned = block("toy", {"two.txt": TWO["two.txt"]}, archive=sha256(made.read_bytes()))
+    world.write(pinned.replace('"toy/data', '"atlas_toy-1.2.3/toy/data'))
+    assert assets.fetch() == []
+    assert world.files() == {"toy/two.txt"}
+    assert (assets.path("toy") / "two.txt").read_bytes() == b"two\n"
+    assert not (world.root / "it-ran").exists()
+
+
+def test_another_source_archive_than_the_pinned_one_is_refused_unopened(world, capfd):
+    """Even one with a build system of its own in it, which would run in place of ours."""
+    inside = '[build-system]\nrequires = []\nbuild-backend = "own"\nbackend-path = ["."]\n'
+    own = f"open({str(world.root / 'it-ran')!r}, 'w')".encode()
+    source_archive(world.registry, CONTENT | {"own.py": own}, "", inside)
+    pinned = block("toy", {"two.txt": TWO["two.txt"]}, archive="0" * 64)
+    world.write(pinned.replace('"toy/data', '"atlas_toy-1.2.3/toy/data'))
+    (sentence,) = assets.fetch()
+    assert sentence.startswith("toy: atlas-toy==1.2.3 could not be downloaded") and "HASHES" in sentence
+    assert not assets.present("toy") and not (world.root / "it-ran").exists()
+
+
 def test_the_cache_is_the_users_own_unless_told(monkeypatch):
     monkeypatch.delenv(assets.CACHE_VARIABLE, raising=False)
     assert assets.cache().name in ("model-atlas", "Cache")
@@ -344,6 +391,7 @@ def test_the_cache_is_the_users_own_unless_told(monkeypatch):
 def test_the_shipped_catalogue_is_complete():
     for name, asset in assets.catalogue().items():
         assert asset.source in ("pypi", "npm") and asset.licence and asset.title and asset.file, name
+        assert not asset.archive or (len(asset.archive) == 64 and asset.source == "pypi"), name
         for file in (*asset.file, *asset.made):
             assert len(file.sha256) == 64 and file.bytes > 0 and Path(file.to).name == file.to, (name, file.to)
         if asset.convert:
