@@ -17,6 +17,7 @@ from unittest import mock
 from urllib.parse import urlencode
 
 import assets
+from bench import subwords
 from bench.browse import ROOT, Server, Tab, chromium
 from ui.settings import limit_threads
 
@@ -35,6 +36,7 @@ def main() -> None:
     interactions(rounds)
     scrubbing()
     smollm2(rounds)
+    subwords.measure(rounds, report)
 
 
 def report(what: str, page: float, floor: float | None, unit: str) -> None:

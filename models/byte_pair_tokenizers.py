@@ -178,7 +178,7 @@ class BytePairTokenizer:
     """`Tokenizer` (models/tokenizer.py) for a byte pair vocabulary."""
 
     algorithm: Algorithm = "bpe"
-    unknown = None
+    unknown: int | None = None
 
     def __init__(
         self,
@@ -193,7 +193,8 @@ class BytePairTokenizer:
     ) -> None:
         """ids: of every piece. made: the rank of the merge that makes a piece. end_of_word: what is written after a
         word's last byte; a word then includes the space after it, if there is one."""
-        self.name, self.special, self.vocab_size = name, dict(special), max(*ids.values(), *special.values()) + 1
+        self.name, self.vocab_size = name, max(*ids.values(), *special.values()) + 1
+        self.special: Mapping[str, int] = dict(special)
         self._words, self._ids, self._rank, self._made = words, ids, rank, made
         self._normalise, self._end = normalise, end_of_word
         self._special_text = {i: text for text, i in special.items()}

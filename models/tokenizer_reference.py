@@ -13,6 +13,7 @@ import os
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import assets
 from models.byte_pair_tokenizers import ASSET, CLIP_N_MERGE, CLIP_SPECIAL
@@ -73,7 +74,7 @@ def tokenizers_of(name: str) -> Encode:
     folder = {"bert": "minilm", "deepseek": "deepseek"}
     file = WEIGHTS / "tiny_lm.tokenizer.json" if name == "tiny-lm" else assets.path(folder[name]) / "tokenizer.json"
     # Without added tokens: `encode_special_tokens` leaves some of them, those not called special, as they are.
-    plain = {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
+    plain: dict[str, object] = {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
     described = json.loads(file.read_text(encoding="utf-8")) | plain
     library = Tokenizer.from_str(json.dumps(described))
     return lambda text: library.encode(text, add_special_tokens=False).ids
@@ -85,7 +86,7 @@ def transformers_of() -> Encode:
     from transformers import CLIPTokenizer
 
     with gzip.open(assets.path("clip") / "bpe_simple_vocab_16e6.txt.gz", "rt", encoding="utf-8") as file:
-        merges = [tuple(line.split()) for line in file.read().split("\n")[1 : CLIP_N_MERGE + 1]]
+        merges: Any = [tuple(line.split()) for line in file.read().split("\n")[1 : CLIP_N_MERGE + 1]]
     symbols = [*byte_of_symbol()]
     pieces = [*symbols, *(f"{symbol}</w>" for symbol in symbols), *map("".join, merges), *CLIP_SPECIAL]
     built = CLIPTokenizer(vocab={piece: i for i, piece in enumerate(pieces)}, merges=merges).backend_tokenizer

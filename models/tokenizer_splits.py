@@ -29,6 +29,7 @@ from jaxtyping import Float, Int
 from models import tokenizer
 from models.fields import LogRange, Range, Several, Text, no_tick
 from models.language_model import ModelUnavailable
+from models.segments import first_bytes
 from models.tokenizer import NAMES, Lattice, Lookup, Matches, Merges, Split, Story
 from models.tokenizer_claims import CLAIMS
 from models.tokenizer_reference import reference
@@ -36,6 +37,16 @@ from models.tokenizer_reference import reference
 __all__ = ["CLAIMS", "Config", "Trace", "check", "facts", "trace"]
 
 N_CHAR = 100_000
+# Rows of the embedding tables of well-known models: the defaults of their classes in transformers 5.23, and Llama 3 8B's
+# config.json.
+PUBLISHED = {
+    "Llama 2": 32_000,
+    "GPT-2": 50_257,
+    "Llama 3": 128_256,
+    "Qwen2": 151_936,
+    "Llama 4": 202_048,
+    "Gemma 3": 262_208,
+}
 SAMPLES: dict[str, str] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
@@ -93,6 +104,7 @@ class Trace:
     n_boundary: int  # places where at least one tokenizer cuts
     n_common: int  # places where all of them do
     n_parameter: tuple[int, ...]  # embedding and output table, one per row
+    published: dict[str, tuple[int, int]]  # the same of PUBLISHED: (rows, parameters)
     context: Float[np.ndarray, "r"]  # share of the context window
     seconds: Float[np.ndarray, "r"]
     sample: Int[np.ndarray, "r s"]  # tokens of the sample sentences, in the order of SAMPLES
@@ -105,8 +117,8 @@ def lost(text: str, split: Split) -> Int[np.ndarray, "n"]:
 
     A character is kept if all of its bytes lie in spans of tokens that decode to exactly what they were read from.
     """
-    width = np.fromiter((len(char.encode()) for char in text), dtype=np.int64, count=len(text))
-    depth = np.zeros(int(width.sum()) + 1, dtype=np.int64)
+    first = first_bytes(text)  # of each character, and the end of the text
+    depth = np.zeros(first[-1] + 1, dtype=np.int64)
     np.add.at(depth, split.start[split.exact], 1)
     np.add.at(depth, split.end[split.exact], -1)
     bad = np.cumsum(depth)[:-1] == 0
@@ -114,8 +126,7 @@ def lost(text: str, split: Split) -> Int[np.ndarray, "n"]:
     np.add.at(depth, split.start[~split.exact], 1)
     np.add.at(depth, split.end[~split.exact], -1)
     bad |= np.cumsum(depth)[:-1] > 0
-    first = np.cumsum(width) - width
-    return np.flatnonzero(np.add.reduceat(bad, first) > 0) if len(text) else np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(np.add.reduceat(bad, first[:-1]) > 0) if text else np.zeros(0, dtype=np.int64)
 
 
 @lru_cache(maxsize=24)
@@ -167,6 +178,7 @@ def trace(cfg: Config, tick=no_tick) -> Trace:  # type: ignore[no-untyped-def]
     cuts = [boundaries(row.split) for row in rows]
     common = set.intersection(*[set(cut.tolist()) for cut in cuts]) if cuts else set()
     n_token = np.array([row.n_token for row in rows], dtype=np.float64)
+    per_entry = cfg.d_model * (1 if cfg.tied else 2)
     picked, story = None, None
     if any(row.n_token for row in rows):
         at = min(cfg.row, len(rows) - 1)
@@ -180,7 +192,8 @@ def trace(cfg: Config, tick=no_tick) -> Trace:  # type: ignore[no-untyped-def]
         special=cfg.special,
         n_boundary=len(np.unique(np.concatenate(cuts))) if cuts else 0,
         n_common=len(common),
-        n_parameter=tuple(row.vocab_size * cfg.d_model * (1 if cfg.tied else 2) for row in rows),
+        n_parameter=tuple(row.vocab_size * per_entry for row in rows),
+        published={name: (size, size * per_entry) for name, size in PUBLISHED.items()},
         context=n_token / cfg.n_ctx,
         seconds=n_token * cfg.ms_per_token / 1_000,
         sample=np.array([sample_counts(row.name) for row in rows], dtype=np.int64).reshape(len(rows), len(SAMPLES)),

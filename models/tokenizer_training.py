@@ -5,6 +5,7 @@ Kudo 2018 (models/unigram_training.py, models/unigram.py); the tokenizer of whol
 and alphabets: models/training_corpus.py; the frames: models/trained_vocabulary.py.
 
     vocabulary = special tokens, 256 bytes (with byte fallback), the alphabet, what the training adds or leaves
+    alphabet   = the most frequent characters, in at most half of the room; the others are rare: <|unk|>, or their bytes
 
     bpe         merges the pair of the highest count, on characters
     byte-bpe    the same on the bytes of the text's UTF-8; its alphabet is all 256 bytes
@@ -56,11 +57,11 @@ class Config:
     algorithm: Annotated[str, Choice("bpe", "byte-bpe", "wordpiece", "unigram")] = "bpe"
     corpus: Annotated[str, Choice("shakespeare", "chinese", "python", "own")] = "own"
     text: Annotated[str, Text(N_CHAR)] = TEXT  # where the corpus is "own"
-    vocab_size: Annotated[int, Range(50, 2_000)] = 200  # special tokens included
+    vocab_size: Annotated[int, Range(50, 2_000)] = 400  # special tokens included; the alphabet gets half of the rest
     min_frequency: Annotated[int, Range(1, 20)] = 2
     pretokenizer: Annotated[str, Choice("gpt2", "cl100k", "whitespace", "none")] = "gpt2"
-    byte_fallback: bool = False
-    step: Annotated[int, Range(0, 2_000)] = 60  # the frame shown; the last one if there are not so many
+    byte_fallback: bool = False  # 256 pieces more, so that rare characters are not lost
+    step: Annotated[int, Range(0, 2_000)] = 100  # the frame shown; the last one if there are not so many
     word: Annotated[str, Text(64)] = "unlowest"
     alpha: Annotated[float, Range(0.05, 2.0, 0.05)] = 0.5
     n_best: Annotated[int, Range(1, 10)] = 5
@@ -112,6 +113,8 @@ class Trace:
     n_special: int
     n_byte: int  # bytes of the fallback
     n_alphabet: int
+    n_rare_character: int  # the text's characters that the alphabet has no room for: <|unk|>, or bytes of the fallback
+    rare_share: float  # of the text
     born: Int[np.ndarray, "p"]  # the frame in which a piece is first there
     gone: Int[np.ndarray, "p"]  # the frame from which on it is not; S + 1: it stays
     parent: Int[np.ndarray, "p 2"]  # the two pieces it was merged from; -1: it was not
@@ -135,6 +138,7 @@ class Trace:
     bits: Int[np.ndarray, "b"] | None  # unigram: bit k is on if it is there in frame k
     # one word, one sample
     lattice: WordLattice
+    sentence: str  # the sample itself
     sample: tuple[str, ...]  # the sample's tokens in the finished vocabulary
     sample_known: tuple[bool, ...]  # False: the unknown token
     words: RoundTrip  # the sample in the tokenizer of whole words
@@ -218,6 +222,7 @@ def trace(cfg: Config, tick: Callable[[float], None] = no_tick) -> Trace:
         curve=np.divide(len(task.text), n_token, out=np.zeros(n_step + 1), where=n_token > 0),
         shown=task.text[:N_SHOWN],
         lattice=cut_word(cfg, log_probs(model, step if cfg.algorithm == "unigram" else -1)),
+        sentence=cfg.sample,
         sample=tuple(token for token, _ in tokens),
         sample_known=tuple(known for _, known in tokens),
         words=word_tokenizer.round_trip(cfg.sample, task.text),
@@ -249,9 +254,11 @@ def facts(trace: Trace) -> dict[str, int | float | str]:
         "n_special": trace.n_special,
         "n_byte": trace.n_byte,
         "n_alphabet": trace.n_alphabet,
+        "n_rare_character": trace.n_rare_character,
+        "rare_share": trace.rare_share,
         "wanted": trace.vocab_size,
         "short_of": max(trace.vocab_size - int(trace.axis[-1]), 0),  # nothing more was frequent enough
-        "over": max(int(trace.axis[-1]) - trace.vocab_size, 0),  # the alphabet alone is larger
+        "over": max(int(trace.axis[-1]) - trace.vocab_size, 0),  # the bytes alone are more
         "first_difference": differ,
         "n_rare": int(trace.n_rare.sum()),
         "n_pruned": len(pruned),

@@ -23,7 +23,7 @@ import numpy as np
 from models import byte_pair_encoding, byte_pair_training, unigram, unigram_training, wordpiece_training
 from models.byte_pair_training import Piece
 from models.fields import no_tick
-from models.training_corpus import Corpus, Task, corpus, spell
+from models.training_corpus import Corpus, Task, apart, corpus, spell
 from models.word_tokenizer import UNKNOWN
 
 N_SHOWN = 1_200  # characters that are drawn anew at every step
@@ -124,11 +124,13 @@ def pairwise(task: Task, tick: Callable[[float], None]) -> Learned:
         "n_special": len(given.special),
         "n_byte": len(given.fallback),
         "n_alphabet": len(alphabet),
+        "n_rare_character": len(given.rare),
+        "rare_share": given.n_rare / max(len(task.text), 1),
         "n_rare": np.zeros(n_step, np.int32),
         "born": born,
         "gone": np.full(n_piece, n_step + 1, np.int32),
         "parent": parent,
-        "n_token": np.array(done.n_token) + given.n_fallback_token,
+        "n_token": np.array(done.n_token) + given.n_rare_token,
         "axis": n_base + np.searchsorted(np.sort(born[n_base:]), np.arange(n_step + 1), "right"),
         "log_likelihood": np.full(n_step + 1, math.nan),
         "columns": ("count", "score"),
@@ -144,7 +146,12 @@ def pairwise(task: Task, tick: Callable[[float], None]) -> Learned:
     known = set(done.piece[n_before:])
     merge = [(done.piece[left], done.piece[right]) for left, right in (step.pair for step in done.step)]
     if scored:
-        return Learned(field, done.piece, merge, lambda word: longest_match(word, known, task.byte_fallback))
+
+        def matched(word: str) -> list[Token]:
+            # A rare character stands alone, as in the training; BERT sets every Chinese character alone.
+            return [t for part in apart([word], given.rare) for t in longest_match(part, known, task.byte_fallback)]
+
+        return Learned(field, done.piece, merge, matched)
     rank = byte_pair_encoding.by_pair({(as_bytes(left), as_bytes(right)): k for k, (left, right) in enumerate(merge)})
     in_bytes = task.algorithm == "byte-bpe"
     return Learned(field, done.piece, merge, lambda word: merged(word, known, rank, in_bytes, task.byte_fallback))
@@ -237,11 +244,13 @@ def pruning(task: Task, tick: Callable[[float], None]) -> Learned:
         "n_special": len(given.special),
         "n_byte": len(given.fallback),
         "n_alphabet": done.n_alphabet,
+        "n_rare_character": len(given.rare),
+        "rare_share": given.n_rare / max(len(task.text), 1),
         "n_rare": np.array([step.rare.sum() for step in done.step], np.int32),
         "born": np.zeros(n_piece, np.int32),
         "gone": np.append(np.full(n_base, n_frame), alive.sum(0)).astype(np.int32),  # what dies stays dead
         "parent": np.full((n_piece, 2), -1, np.int32),
-        "n_token": np.array([frame.count.sum() for frame in done.frame]) + given.n_fallback_token,
+        "n_token": np.array([frame.count.sum() for frame in done.frame]) + given.n_rare_token,
         "axis": n_base + alive.sum(1),
         "log_likelihood": np.array([frame.log_likelihood for frame in done.frame]),
         "columns": ("loss", "count", "log_prob"),

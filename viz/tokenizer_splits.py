@@ -7,8 +7,9 @@ View or a Plotly figure with an alt text of its own numbers. A token's hue comes
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -56,21 +57,21 @@ def staff(trace: Trace, words: Words, titles: Mapping[str, str], reasons: Sequen
         picked=trace.picked,
         words=words,
         alt=words["alt_staff"].format(n=len(trace.text), counts=counts, shared=trace.n_common, all=trace.n_boundary),
-        height=_height(len(trace.text), len(rows)),
+        height=_height(trace.text, len(rows)),
         name="tokens",
     )
 
 
-def _height(n_char: int, n_row: int) -> int:
+def _height(text: str, n_row: int) -> int:
     """Pixels of the staff: by what there is to show, in coarse steps, so that the page moves little while one types."""
-    lines = 1 + n_char // 100
+    lines = sum(1 + len(line) // 100 for line in text[:2_000].split("\n"))
     shelves = lines * (n_row + 1)
-    return next((height for most, height in ((3, 190), (6, 270), (9, 340)) if shelves <= most), 400)
+    return next((height for most, height in ((3, 190), (6, 270), (9, 340), (11, 400)) if shelves <= most), 490)
 
 
 def story(trace: Trace, words: Words) -> View | None:
     """Why the chosen token is what it is; None for one that needs no search."""
-    told = trace.story
+    told: Any = trace.story  # whose class is known by name only: the arrow does not point to models
     token = int(trace.row[trace.picked[0]].split.id[trace.picked[1]]) if trace.picked else None
     match type(told).__name__:
         case "Merges":
@@ -118,7 +119,12 @@ def named(facts: Mapping[str, object], titles: Mapping[str, str]) -> dict[str, o
     calls, pieces = ("fewest", "most", "lossiest", "told_by"), ("piece", "left", "right", "word")
     answer = dict(facts)
     answer |= {name: titles.get(str(facts[name]), facts[name]) for name in calls}
-    return answer | {name: visible(str(facts[name])) for name in pieces}
+    return answer | {name: spelled(visible(str(facts[name]))) for name in pieces}
+
+
+def spelled(piece: str) -> str:
+    """A piece in a sentence as the pictures write it: a byte that is no character is its two hex digits."""
+    return re.sub(r"(?:<0x[0-9A-F]{2}>)+", lambda run: run[0][3:-1].replace("><0x", " "), piece)
 
 
 def counts(trace: Trace, words: Words, titles: Mapping[str, str]) -> go.Figure:

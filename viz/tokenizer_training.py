@@ -19,13 +19,14 @@ from viz.components.merges import merges
 from viz.components.story import lattice as story_lattice
 from viz.components.tokens import Frames, Row, tokens
 from viz.plots import finish, shown, visible
+from viz.tokenizer_splits import spelled
 from viz.view import View
 
 if TYPE_CHECKING:
     from models.tokenizer_training import Cut, Trace
 
 Words = Mapping[str, str]
-STEPS, TEXT, STORY, FIGURE = 430, 200, 320, 360  # heights in pixels
+STEPS, TEXT, STORY, FIGURE = 468, 170, 320, 360  # heights in pixels
 LIGHT, STRONG = palette.palette()["probability"][3], palette.palette()["probability"][6]
 
 
@@ -82,7 +83,7 @@ def named(facts: Mapping[str, object]) -> dict[str, object]:
     """The facts with the white space of pieces made visible."""
     pieces = ("_left", "_right", "dearest", "best", "word")
     return {
-        key: visible(value) if isinstance(value, str) and key.endswith(pieces) else value
+        key: spelled(visible(value)) if isinstance(value, str) and key.endswith(pieces) else value
         for key, value in facts.items()
     }
 
@@ -99,6 +100,7 @@ def captions(trace: Trace) -> list[str]:
         "compression": True,
         "short": bool(trace.n_step) and int(trace.axis[-1]) < trace.vocab_size,
         "over": int(trace.axis[-1]) > trace.vocab_size,
+        "rare": trace.n_rare_character > 0,
         "specials": True,
     }
     return [name for name, it_is_so in wanted.items() if it_is_so]
@@ -187,7 +189,7 @@ def loss(trace: Trace, words: Words) -> go.Figure | None:
 def words(trace: Trace, words: Words) -> View | None:
     """The sample text in the tokenizer of whole words: what is unknown or dropped is hatched. None if it is empty."""
     told, at, spans = trace.words, 0, []
-    sample = trace.sample_text
+    sample = trace.sentence
     if not sample:
         return None
     for token in told.token:

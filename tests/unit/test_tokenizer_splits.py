@@ -72,8 +72,25 @@ def test_costs_by_hand() -> None:
     seen = trace(cfg)
     assert seen.n_parameter == (256 * 128 * 2, 2048 * 128 * 2)
     assert trace(dataclasses.replace(cfg, tied=True)).n_parameter == (256 * 128, 2048 * 128)
+    assert seen.published["Llama 2"] == (32_000, 32_000 * 128 * 2)
     assert seen.context[0] == pytest.approx(3 / 1_000)
     assert seen.seconds[0] == pytest.approx(0.15)
+
+
+def test_published_sizes_are_those_of_transformers() -> None:
+    from transformers import Gemma3TextConfig, GPT2Config, Llama4TextConfig, LlamaConfig, Qwen2Config
+
+    theirs = {
+        "Llama 2": LlamaConfig,
+        "GPT-2": GPT2Config,
+        "Qwen2": Qwen2Config,
+        "Llama 4": Llama4TextConfig,
+        "Gemma 3": Gemma3TextConfig,
+    }
+    for name, config in theirs.items():
+        assert tokenizer_splits.PUBLISHED[name] == config().vocab_size
+    # Llama 3's is the one that makes its 8,030,261,248 parameters (test_llama_by_its_published_sizes).
+    assert tokenizer_splits.PUBLISHED["Llama 3"] == 128_256
 
 
 def test_samples_are_counted_one_by_one() -> None:

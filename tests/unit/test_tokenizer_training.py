@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tokenizers import Regex, pre_tokenizers
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 from models import tokenizer_training as page
 from models import trained_vocabulary, training_corpus, training_reference, unigram
@@ -39,6 +39,25 @@ def boundaries(seen: Trace, frame: int) -> list[int]:
 
 def cuts_of(pieces: list[str]) -> list[int]:
     return list(itertools.accumulate(map(len, pieces)))[:-1]
+
+
+def by_frequency(text: str) -> list[str]:
+    """The text's characters, the most frequent first, of equals the earlier code point."""
+    return [character for character, _ in sorted(Counter(text).items(), key=lambda item: (-item[1], ord(item[0])))]
+
+
+def set_apart(words: list[str], rare: set[str]) -> list[str]:
+    """Words cut by a loop: every rare character stands alone."""
+    parts = []
+    for word in words:
+        open_ = False
+        for character in word:
+            if open_ and character not in rare:
+                parts[-1] += character
+            else:
+                parts.append(character)
+            open_ = character not in rare
+    return parts
 
 
 def by_library(seen: Trace, frame: int, words: list[str]) -> list[list[str]]:
@@ -95,19 +114,72 @@ def test_supplied_texts() -> None:
 
 
 def test_byte_fallback_sets_rare_characters_apart() -> None:
-    task = page.task_of(Config(corpus="own", text=SMALL, byte_fallback=True, min_frequency=3))
+    task = page.task_of(Config(corpus="own", text=SMALL, byte_fallback=True, min_frequency=3, vocab_size=500))
     given_ = training_corpus.corpus(task)
     count = Counter(SMALL)
     assert given_.rare == {c for c in count if count[c] < 3}
     assert "".join(given_.words) == SMALL
     assert all(word in given_.rare or not set(word) & given_.rare for word in given_.words)
     assert given_.count == Counter(word for word in given_.words if word not in given_.rare)
-    assert given_.n_fallback_token == sum(len(c.encode()) for c in SMALL if count[c] < 3)
+    assert given_.n_rare_token == sum(len(c.encode()) for c in SMALL if count[c] < 3)
     assert given_.fallback == tuple(bytes([i]) for i in range(256))
     seen = trace(Config(text=SMALL, byte_fallback=True, min_frequency=3, vocab_size=500))
     assert not set("".join(seen.piece[258:])) & given_.rare
     # The bytes stay apart in every frame, and are counted.
     assert seen.n_token[0] == sum(1 if c not in given_.rare else len(c.encode()) for c in SMALL)
+
+
+@pytest.mark.parametrize("corpus", ["shakespeare", "chinese", "python", "own"])
+@pytest.mark.parametrize("vocab_size", [50, 200, 400, 2_000])
+@pytest.mark.parametrize("byte_fallback", [False, True])
+def test_the_alphabet_is_the_most_frequent_characters(corpus: str, vocab_size: int, byte_fallback: bool) -> None:
+    text, words = supplied(corpus), pretokenize(supplied(corpus), "gpt2")
+    order, count = by_frequency(text), Counter(text)
+    room = max((vocab_size - 2 - 256 * byte_fallback) // 2, 1)
+    least = 3 if byte_fallback else 1
+    for algorithm in ("bpe", "unigram"):
+        cfg = Config(algorithm, corpus, vocab_size=vocab_size, byte_fallback=byte_fallback, min_frequency=3)
+        given_ = training_corpus.corpus(page.task_of(cfg))
+        rare = {*order[room:], *(c for c in order if count[c] < least)}
+        assert given_.rare == rare
+        assert given_.words == tuple(set_apart(words, rare))
+        assert given_.n_rare == sum(count[c] for c in rare)
+        assert given_.n_rare_token == sum(count[c] * (len(c.encode()) if byte_fallback else 1) for c in rare)
+        assert len(order) - len(rare) <= room
+    assert not training_corpus.corpus(page.task_of(Config("byte-bpe", corpus, vocab_size=vocab_size))).rare
+
+
+@pytest.mark.parametrize("corpus", ["shakespeare", "chinese", "python"])
+@pytest.mark.parametrize("vocab_size", [50, 200, 500, 2_000])
+def test_wordpiece_counts_a_character_twice(corpus: str, vocab_size: int) -> None:
+    """Its alphabet, with and without "##", takes at most half; with one character more it would be too large."""
+    order, room = by_frequency(supplied(corpus)), (vocab_size - 2) // 2
+    given_ = training_corpus.corpus(page.task_of(Config("wordpiece", corpus, vocab_size=vocab_size)))
+
+    def n_piece(n: int) -> int:
+        words = set_apart(pretokenize(supplied(corpus), "gpt2"), set(order[n:]))
+        kept = [word for word in words if word not in order[n:]]
+        return len({word[0] for word in kept}) + len({c for word in kept for c in word[1:]})
+
+    n = len(order) - len(given_.rare)
+    assert given_.rare == set(order[n:])
+    assert n_piece(n) <= room
+    assert n == len(order) or n_piece(n + 1) > room
+
+
+def test_the_alphabet_is_that_of_the_librarys_limit() -> None:
+    """tokenizers breaks ties at the limit by chance, so the limit stands where there is none."""
+    text = supplied("chinese")
+    order, count = by_frequency(text), Counter(text)
+    size = next(size for size in range(300, 2_000, 2) if count[order[size // 2 - 1]] > count[order[size // 2]])
+    limit = size // 2
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("\ue000", "removed")
+    trainer = trainers.BpeTrainer(limit_alphabet=limit, vocab_size=limit, special_tokens=[], show_progress=False)
+    tokenizer.train_from_iterator([text], trainer)
+    seen = trace(Config(corpus="chinese", vocab_size=size + 2))
+    assert seen.n_alphabet == limit
+    assert set(seen.piece[2 : 2 + limit]) == set(tokenizer.get_vocab())
 
 
 # --- the fields ------------------------------------------------------------------------------------------------------
@@ -163,22 +235,58 @@ def test_frames_of_byte_level_merges(pretokenizer: str) -> None:
 def test_frames_of_pruning(pretokenizer: str) -> None:
     cfg = Config("unigram", text=supplied("own"), vocab_size=100, pretokenizer=pretokenizer)
     seen = trace(cfg)
-    words = pretokenize(cfg.text, pretokenizer)
+    rare = set(by_frequency(cfg.text)[49:])
+    assert seen.n_rare_character == len(rare) > 5
+    words = set_apart(pretokenize(cfg.text, pretokenizer), rare)
     _, done = trained_vocabulary.unigrams(page.task_of(cfg))
-    assert 2 <= seen.n_step <= 30
+    assert 10 <= seen.n_step <= 31
     for frame in range(seen.n_step + 1):
         model = trained_vocabulary.log_probs(done, frame)
         cut = training_reference.unigram(model[0])
         pieces = [piece for word in words for piece in cut(word)]
+        assert not rare & set("".join(model[0]))
         assert "".join(pieces) == cfg.text
         assert boundaries(seen, frame) == [at for at in cuts_of(pieces) if at < len(seen.shown)]
         assert seen.n_token[frame] == len(pieces)
         assert seen.axis[frame] == 2 + len(model[0])
         alive = {seen.piece[i] for i in range(2, len(seen.piece)) if seen.born[i] <= frame < seen.gone[i]}
         assert alive == set(model[0])
-        slow = sum(unigram.forward(len(w), unigram.lattice(w, *model))[-1] for w in words)
+        slow = sum(unigram.forward(len(w), unigram.lattice(w, *model))[-1] for w in words if w not in rare)
         assert seen.log_likelihood[frame] == pytest.approx(slow)
     assert seen.axis[-1] == 100
+
+
+@pytest.mark.parametrize("algorithm", ["bpe", "wordpiece", "unigram"])
+@pytest.mark.parametrize("byte_fallback", [False, True])
+def test_rare_characters_stand_alone_in_every_frame(algorithm: str, byte_fallback: bool) -> None:
+    text = supplied("chinese")[:400] + SMALL * 6
+    size, sample = 370 if byte_fallback else 110, text[: text.index("\n", 150)]
+    seen = trace(Config(algorithm, text=text, vocab_size=size, byte_fallback=byte_fallback, sample=sample))
+    alphabet = seen.piece[seen.n_special + seen.n_byte :][: seen.n_alphabet]
+    rare = set(text) - {piece.removeprefix("##") for piece in alphabet}
+    n_rare = sum(text.count(c) for c in rare)
+    assert seen.n_rare_character == len(rare) > 50
+    assert seen.rare_share == pytest.approx(n_rare / len(text))
+    assert facts(seen)["n_rare_character"] == len(rare) and facts(seen)["rare_share"] == seen.rare_share
+    assert seen.n_step > 0 and facts(seen)["over"] == 0
+    for frame in range(seen.n_step + 1):
+        cuts = [0, *boundaries(seen, frame), len(seen.shown)]
+        pieces = [seen.shown[a:b] for a, b in itertools.pairwise(cuts)]
+        assert "".join(pieces) == text == seen.shown  # conservation
+        assert all(piece in rare or not rare & set(piece) for piece in pieces)
+        taken = [len(piece.encode()) if byte_fallback and piece in rare else 1 for piece in pieces]
+        assert seen.n_token[frame] == sum(taken)
+    # The sample, the first lines of this text, is cut as the last frame cuts it; each rare character is one <|unk|>.
+    pieces = [piece for piece, start in zip(pieces, cuts, strict=False) if start < len(sample)]
+    assert "".join(pieces) == sample and rare & set(sample)
+    expected = []
+    for piece in pieces:
+        in_bytes = [f"<0x{b:02X}>" for b in piece.encode()]
+        expected += [piece] if piece not in rare else in_bytes if byte_fallback else ["<|unk|>"]
+    # Longest match may cut a word unlike the merges did.
+    assert [t for t in seen.sample if t[0] == "<"] == [t for t in expected if t[0] == "<"]
+    assert algorithm == "wordpiece" or list(seen.sample) == expected
+    assert seen.sample_known == tuple(token != "<|unk|>" for token in seen.sample)
 
 
 def test_the_table_of_pruning() -> None:
@@ -250,7 +358,7 @@ def test_scores_by_hand() -> None:
 @pytest.mark.parametrize("algorithm", [*MERGING, "unigram"])
 @pytest.mark.parametrize("byte_fallback", [False, True])
 def test_how_the_vocabulary_begins(algorithm: str, byte_fallback: bool) -> None:
-    seen = shown(algorithm, byte_fallback=byte_fallback, min_frequency=3)
+    seen = shown(algorithm, byte_fallback=byte_fallback, min_frequency=3, vocab_size=500)
     special = ["<|endoftext|>"] if algorithm == "byte-bpe" else ["<|unk|>", "<|endoftext|>"]
     fallback = 256 if byte_fallback and algorithm != "byte-bpe" else 0
     assert list(seen.piece[: seen.n_special]) == special
@@ -264,7 +372,7 @@ def test_how_the_vocabulary_begins(algorithm: str, byte_fallback: bool) -> None:
         assert len(set(alphabet)) == 256
     else:
         assert {piece.removeprefix("##") for piece in alphabet} == kept
-    assert seen.vocab_size == 330
+    assert seen.vocab_size == 500
 
 
 def test_pieces_for_the_reader() -> None:
@@ -409,6 +517,7 @@ def test_the_tokenizer_of_whole_words() -> None:
     seen = trace(Config(text="a cat, a dog.", sample="a  bat, a dog."))
     assert seen.words.token == ("a", "bat", ",", "a", "dog", ".")
     assert seen.words.decoded == "a <|unk|>, a dog."
+    assert seen.sentence == "a  bat, a dog."
     assert not seen.words.lossless
 
 
@@ -449,19 +558,31 @@ def test_every_config_is_legal_and_agrees_with_tokenizers(cfg: Config) -> None:
     if cfg.algorithm != "unigram":
         assert (np.diff(seen.n_token) < 0).all()
     assert seen.axis[-1] <= max(cfg.vocab_size, seen.n_special + seen.n_byte + seen.n_alphabet)
+    if cfg.algorithm != "byte-bpe" and not cfg.byte_fallback:
+        assert seen.n_special + seen.n_alphabet <= 2 + (cfg.vocab_size - 2) // 2
+        assert facts(seen)["over"] == 0
+    assert 0 <= seen.rare_share <= 1 and (seen.rare_share > 0) == (seen.n_rare_character > 0)
+    assert seen.sentence == cfg.sample
+    if cfg.algorithm == "unigram":
+        assert seen.n_step <= 31  # the frames travel as 32 bits
 
 
 @pytest.mark.parametrize("algorithm", [*MERGING, "unigram"])
 def test_limits(algorithm: str) -> None:
     empty = trace(Config(algorithm, text="", word="", sample=""))
     assert empty.shown == "" and empty.curve.tolist() == [0.0] * (empty.n_step + 1)
-    # An alphabet larger than the vocabulary stays: nothing is learned.
+    # 2,469 different characters leave half of the vocabulary to be learned; 256 bytes stay, too many or not.
     chinese = shown(algorithm, corpus="chinese", vocab_size=200)
-    n_base = chinese.n_special + chinese.n_alphabet
-    assert chinese.axis[-1] == n_base > 200
-    assert facts(chinese)["over"] == n_base - 200
-    if algorithm != "unigram":
-        assert chinese.n_step == 0
+    if algorithm == "byte-bpe":
+        assert (chinese.axis.tolist(), facts(chinese)["over"], facts(chinese)["rare_share"]) == ([257], 57, 0)
+    else:
+        assert (chinese.axis[-1], facts(chinese)["over"]) == (200, 0)
+        assert chinese.n_alphabet in (98, 99) and chinese.n_step > 10
+        assert chinese.n_alphabet + chinese.n_rare_character >= 2_469
+    # With byte fallback one character stays where there is room for none.
+    tiny = shown(algorithm, corpus="chinese", vocab_size=50, byte_fallback=True)
+    assert facts(tiny)["over"] == (257 if algorithm == "byte-bpe" else 258 + tiny.n_alphabet) - 50
+    assert tiny.n_alphabet in ((256,) if algorithm == "byte-bpe" else (1, 2))
     # Pairs that are too rare are not merged, substrings that are too rare are no seeds.
     rare = trace(Config(algorithm, text="abcdefg", min_frequency=20, vocab_size=500))
     assert rare.axis[-1] == rare.n_special + rare.n_alphabet
@@ -503,6 +624,17 @@ def test_facts() -> None:
     assert found["rival_score"] > found["differ_score"] and found["rival_count"] <= found["differ_count"]
     pruned = facts(trace(Config("unigram", vocab_size=100)))
     assert pruned["n_pruned"] > 0 and pruned["dearest_loss"] > 0 and pruned["n_rare"] > 0
+
+
+@pytest.mark.parametrize("algorithm", [*MERGING, "unigram"])
+@pytest.mark.parametrize("corpus", ["shakespeare", "chinese", "python", "own"])
+def test_the_supplied_texts_at_the_default_size(algorithm: str, corpus: str) -> None:
+    cfg = Config(algorithm, corpus)
+    seen = trace(cfg)
+    assert seen.n_step >= 10
+    assert seen.axis[-1] == cfg.vocab_size == 400
+    assert abs(seen.curve[-1] / seen.curve[0] - 1) > 0.02
+    assert all(value <= 1e-9 for value in check(cfg).values())
 
 
 # --- claims ----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@
  *   one piece in a tree: size in leaves, level above the leaves, middle in leaves from the left
  */
 import { unpack } from "../kit/decode.js";
-import { visible } from "../kit/format.js";
+import { face } from "../story/phrase.js";
 
 export class Model {
   /** @param {any} data see __init__.py */
@@ -53,7 +53,7 @@ export class Model {
 
   /** @param {number} id */
   name(id) {
-    return visible(this.pieces[id]).replaceAll(" ", "·");
+    return face(this.pieces[id].replaceAll(" ", "·"));
   }
 
   /** At most `most` pieces that are there after k steps, the newest first. */

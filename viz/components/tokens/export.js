@@ -56,7 +56,7 @@ function lineShapes(staff, line, x0, y0) {
       anchor: glyph.left ? "start" : "middle",
       weight: { letter: 400, hex: 500, mark: 600 }[glyph.size],
     });
-  glyphs(staff, line, (glyph) => write(glyph, y0 + measures.text / 2), "all", null);
+  if (staff.plain) glyphs(staff, line, (glyph) => write(glyph, y0 + measures.text / 2), "all", null);
   rows.forEach((row, r) => {
     const top = y0 + rowTop(measures, r);
     const named = measures.name ? { x: x0, y: top - 7 } : { x: x0, y: top + measures.row / 2 - (row.note ? 6 : 0) };

@@ -244,10 +244,11 @@ function reorder({ text, from, kind }, first, end, w, x, back) {
  * @typedef {{text: number, row: number, gap: number, name: number, below: number, group: number, left: number}} Measures
  *   name: room above a row for its name, where there is none at the left; left: room for names at the left
  * @param {number} rows @param {boolean} narrow @param {number} left @param {number} size of letters
+ * @param {boolean} plain whether the text itself stands above its rows; else they say all of it
  * @returns {Measures}
  */
-export function measures(rows, narrow, left, size) {
-  const text = 2 * size;
+export function measures(rows, narrow, left, size, plain = true) {
+  const text = plain ? 2 * size : 4;
   const row = Math.round(1.74 * size);
   const gap = size > 16 ? 9 : 7;
   const name = narrow ? 12 : 0;

@@ -109,6 +109,7 @@ export class Staff {
     for (const row of this.rows) row.mark(cut, starts);
     this.units = unitsOf(text, this.bytes.length, cut);
     this.hasBytes = this.units.kind.includes(BYTE);
+    this.plain = this.rows.length !== 1 || this.hasBytes; // one row of whole letters says it all
     this.shared = new Uint8Array(this.units.count + 1);
     for (const row of this.rows) {
       row.frame = this.frame;
@@ -195,7 +196,7 @@ export class Staff {
       this.rulers.set(size, ruled);
     }
     this.ruler = ruled.ruler;
-    this.measures = measures(this.rows.length, narrow, left, size);
+    this.measures = measures(this.rows.length, narrow, left, size, this.plain);
     this.measures.bottom = rowTop(this.measures, this.rows.length - 1) + this.measures.row + 3;
     this.lines = linesOf(this.units, ruled.widths, Math.max(this.ruler.column * 4, width - left - SIDE), this.shared);
     this.total = this.lines.lines * this.measures.group;

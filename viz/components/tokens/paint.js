@@ -217,8 +217,10 @@ export class Painter {
     const { dark } = theme;
     const letters = this.letters(staff, line);
     const middle = (measures.text - measures.row) / 2;
-    this.stamp(letters, middle);
-    this.writeBytes(staff, line, null, middle + measures.row / 2);
+    if (staff.plain) {
+      this.stamp(letters, middle);
+      this.writeBytes(staff, line, null, middle + measures.row / 2);
+    }
     staff.rows.forEach((row, r) => {
       const y = rowTop(measures, r);
       boxes(staff, row, line, (box) => this.box(box, row, y, measures.row, dark));
