@@ -37,8 +37,8 @@ from models.tokenizer_reference import reference
 __all__ = ["CLAIMS", "Config", "Trace", "check", "facts", "trace"]
 
 N_CHAR = 100_000
-# Rows of the embedding tables of well-known models: the defaults of their classes in transformers 5.23, and Llama 3 8B's
-# config.json.
+# Rows of the embedding tables of well-known models: the defaults of their classes in transformers 5.23; Llama 3 8B's
+# own config.json.
 PUBLISHED = {
     "Llama 2": 32_000,
     "GPT-2": 50_257,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Words = Mapping[str, str]
 STORY, FIGURE = 300, 320  # heights in pixels
 BAR = palette.palette()["probability"][5]  # a middle tone, which stands out on light and on dark paper alike
+QUIET = palette.palette()["verdict"]["gray"]
 LANGUAGES = ("en", "zh", "ja", "ko", "ru", "ar", "hi", "es", "de", "code")  # the order of Trace.sample's columns
 
 
@@ -135,18 +136,25 @@ def counts(trace: Trace, words: Words, titles: Mapping[str, str]) -> go.Figure:
         n = max(row.n_token, 1)
         text = words["bar_counts"].format(n=row.n_token, char=n_char / n, byte=n_byte / n)
         said.append(text + words["bar_unknown"].format(share=row.n_unknown / n) * bool(row.n_unknown))
-    return _bars(trace, [row.n_token for row in trace.row], said, words["axis_tokens"], words, titles)
+    names = [_title(row.name, titles) for row in trace.row]
+    return _bars(names, [row.n_token for row in trace.row], said, words["axis_tokens"], words)
 
 
 def cost(trace: Trace, words: Words, titles: Mapping[str, str]) -> go.Figure:
-    """Parameters that each vocabulary takes, with the share of the context window and the time this text takes."""
+    """Parameters that each vocabulary takes, with the share of the context window and the time this text takes.
+
+    In grey the tables of well-known models at the same width.
+    """
     said = [
         words["bar_cost"].format(
             size=row.vocab_size, million=count / 1e6, context=trace.context[i], seconds=trace.seconds[i]
         )
         for i, (row, count) in enumerate(zip(trace.row, trace.n_parameter, strict=True))
     ]
-    return _bars(trace, [count / 1e6 for count in trace.n_parameter], said, words["axis_parameters"], words, titles)
+    said += [words["bar_size"].format(size=size, million=count / 1e6) for size, count in trace.published.values()]
+    names = [_title(row.name, titles) for row in trace.row] + list(trace.published)
+    values = [count / 1e6 for count in (*trace.n_parameter, *(count for _, count in trace.published.values()))]
+    return _bars(names, values, said, words["axis_parameters"], words, n_quiet=len(trace.published))
 
 
 def languages(trace: Trace, words: Words, titles: Mapping[str, str]) -> go.Figure:
@@ -220,10 +228,9 @@ def _title(name: str, titles: Mapping[str, str]) -> str:
 
 
 def _bars(
-    trace: Trace, values: Sequence[float], said: Sequence[str], axis: str, words: Words, titles: Mapping[str, str]
+    names: Sequence[str], values: Sequence[float], said: Sequence[str], axis: str, words: Words, n_quiet: int = 0
 ) -> go.Figure:
-    """Thin bars, each with its numbers written above it, so that they fit on a phone."""
-    names = [_title(row.name, titles) for row in trace.row]
+    """Thin bars, each with its numbers written above it, so that they fit on a phone; the last n_quiet are grey."""
     figure = go.Figure(
         go.Bar(
             x=values,
@@ -231,7 +238,7 @@ def _bars(
             orientation="h",
             width=0.3,
             offset=0,
-            marker_color=BAR,
+            marker_color=[BAR] * (len(names) - n_quiet) + [QUIET] * n_quiet,
             customdata=[f"{name}: {text}" for name, text in zip(names, said, strict=True)],
             hovertemplate="%{customdata}<extra></extra>",
         )
@@ -242,7 +249,7 @@ def _bars(
     figure.update_yaxes(visible=False, range=[len(names) - 0.4, -0.7])
     figure.update_xaxes(title=axis, rangemode="tozero")
     alt = words["alt_bars"].format(axis=axis, lines="; ".join(f"{n}: {s}" for n, s in zip(names, said, strict=True)))
-    height = 90 + 52 * max(1, len(names))
+    height = 90 + 44 * max(1, len(names))
     return finish(figure, alt, height, margin={"l": 8, "r": 24, "t": 16, "b": 56})
 
 

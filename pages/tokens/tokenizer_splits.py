@@ -36,7 +36,8 @@ def picture() -> None:
         here.caption(name, **facts)
 
     with right:
-        here.gallery({name: partial(further, name) for name in here.spec["gallery"]})
+        if trace.row:
+            here.gallery({name: partial(further, name) for name in here.spec["gallery"]})
 
 
 here.more()

@@ -44,7 +44,7 @@ def test_a_missing_tokenizer_is_a_row_with_its_sentence(seen: Trace) -> None:
 
 def test_the_height_grows_with_what_there_is_to_show() -> None:
     short, long = (trace(Config(text="word " * n, tokenizers="bytes words")) for n in (3, 200))
-    assert pictures.staff(short, WORDS, TITLES, []).height < pictures.staff(long, WORDS, TITLES, []).height <= 420
+    assert pictures.staff(short, WORDS, TITLES, []).height < pictures.staff(long, WORDS, TITLES, []).height <= 490
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,9 @@ def test_bars_say_what_they_show(seen: Trace) -> None:
     assert f"{len(TEXT) / seen.row[1].n_token:.2f} characters" in figure.layout.annotations[1].text
     assert f"{seen.row[2].n_unknown / seen.row[2].n_token:.0%} unknown" in figure.layout.annotations[2].text
     figure = pictures.cost(seen, WORDS, TITLES)
-    assert list(figure.data[0].x) == [count / 1e6 for count in seen.n_parameter]
+    assert list(figure.data[0].x)[:3] == [count / 1e6 for count in seen.n_parameter]
+    assert "Llama 2: 32,000 entries: 8.2 M" in figure.layout.meta["alt"]  # 32,000 x 128 x 2
+    assert list(figure.data[0].marker.color) == [pictures.BAR] * 3 + [pictures.QUIET] * 6
     assert "bytes: 256 entries" in figure.layout.meta["alt"]
 
 
