@@ -206,7 +206,7 @@ def words(trace: Trace, words: Words) -> View | None:
         piece=dict(zip(told.id, told.token, strict=True)),
     )
     alt = words["alt_words"].format(n=len(told.token), unknown=sum(not known for known in told.known))
-    return tokens(sample, [row], alt=alt, words=words, height=200, name="words")
+    return tokens(sample, [row], alt=alt, words=words, height=130, name="words")
 
 
 def thumbnail(trace: Trace) -> str:

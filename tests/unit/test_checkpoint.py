@@ -18,7 +18,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from models import checkpoint, language_model, pretrained
+from models import checkpoint, language_model, own_tokenizer, pretrained
 from models.language_model import ModelUnavailable
 from tests.unit import tiny_checkpoints as tiny
 
@@ -57,7 +57,7 @@ def test_every_reason_has_the_same_placeholders_in_both_languages():
 
     for key, words in SENTENCES.items():
         assert set(words) == {"en", "zh"} and slots(words["en"]) == slots(words["zh"]), key
-    source = "".join(Path(m.__file__).read_text(encoding="utf-8") for m in (checkpoint, pretrained))
+    source = "".join(Path(m.__file__).read_text(encoding="utf-8") for m in (checkpoint, pretrained, own_tokenizer))
     for key in SENTENCES:
         assert f'"{key}"' in source or key == "shipped_damaged", key
 

@@ -205,9 +205,12 @@ export class Painter {
       this.marked = staff.marked().map((mark) => ({ ...mark, places: outline(staff, line, mark) }));
       pen.fillStyle = this.band;
       for (const { places } of this.marked) for (const { x, w } of places) pen.fillRect(left + x, 2, w, staff.measures.bottom - 2);
-      this.paintNames(staff, line);
+      // Names above their rows stand on what is outlined there.
+      if (!staff.measures.name) this.paintNames(staff, line);
       pen.translate(left, 0);
       this.paintLine(staff, line);
+      pen.translate(-left, 0);
+      if (staff.measures.name) this.paintNames(staff, line);
     }
   }
 
@@ -347,13 +350,18 @@ export class Painter {
       const top = rowTop(measures, r);
       if (measures.name) {
         pen.font = font(11, theme.font, 600);
-        pen.fillStyle = theme.text;
         const name = fit(pen, row.name, this.width * 0.6);
-        pen.fillText(name, 0, top - 7);
         const x = pen.measureText(name).width + 8;
         pen.font = font(11, theme.font);
+        const note = fit(pen, row.note, this.width - x);
+        const wide = note ? x + pen.measureText(note).width : x - 8;
+        pen.fillStyle = theme.back;
+        pen.fillRect(0, top - 12, wide + 3, 11);
         pen.fillStyle = quiet;
-        pen.fillText(fit(pen, row.note, this.width - x), x, top - 7);
+        pen.fillText(note, x, top - 7);
+        pen.font = font(11, theme.font, 600);
+        pen.fillStyle = theme.text;
+        pen.fillText(name, 0, top - 7);
         return;
       }
       const middle = top + measures.row / 2;
