@@ -269,12 +269,13 @@ def _download(asset: Asset, to: Path) -> Path:
 # What pip asks for the metadata of a source archive, in place of setuptools, which would run its setup.py: this
 # hands over the metadata that lie ready in it.
 BACKEND = """
-import pathlib, shutil, sys
+import email, pathlib, shutil, sys
 
 __legacy__ = sys.modules[__name__]  # asked instead, if the archive does not say what builds it
 
 def prepare_metadata_for_build_wheel(folder, *_):
-    info = pathlib.Path(folder, "source.dist-info")
+    about = email.message_from_string(pathlib.Path("PKG-INFO").read_text(encoding="utf-8"))
+    info = pathlib.Path(folder, about["Name"].replace("-", "_") + "-" + about["Version"] + ".dist-info")
     info.mkdir()
     shutil.copy("PKG-INFO", info / "METADATA")
     return info.name

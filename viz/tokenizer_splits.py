@@ -214,7 +214,9 @@ def vocabulary(trace: Trace, words: Words, titles: Mapping[str, str]) -> go.Figu
         )
     )
     span = [np.log10(max(min(sizes, default=100), 1)) - 0.5, np.log10(max(sizes, default=1_000)) + 0.5]
-    figure.update_xaxes(type="log", title=words["axis_vocabulary"], range=span)
+    ticks = [mantissa * 10**power for power in range(2, 7) for mantissa in (1, 3)]
+    names_of_ticks = [f"{tick:,}" for tick in ticks]
+    figure.update_xaxes(type="log", title=words["axis_vocabulary"], range=span, tickvals=ticks, ticktext=names_of_ticks)
     figure.update_yaxes(title=words["axis_tokens"], rangemode="tozero")
     alt = words["alt_vocabulary"].format(
         lines="; ".join(f"{titles.get(row.name, row.name)}: {row.vocab_size:,}, {row.n_token}" for row in trace.row)
