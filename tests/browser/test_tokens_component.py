@@ -169,7 +169,7 @@ def test_a_cut_character_shows_its_bytes_only_to_those_who_cut_it(show: Open, tm
 def test_clusters_stay_whole_unless_someone_cuts_them(show: Open, tmp_path: Path) -> None:
     family = "👨‍👩‍👧"
     whole = drawn(show(staff(f"x{family}y", row("A", "x", family, "y"))), tmp_path)
-    assert [text for _, _, text in whole.texts if text == family] == [family] * 2
+    assert [text for _, _, text in whole.texts if text == family] == [family]
     cut = drawn(show(staff(f"x{family}y", row("A", f"x{family}y"), row("B", "x👨", "\u200d👩‍👧y"))), tmp_path)
     texts = [text for _, _, text in cut.texts]
     assert texts.count("👨") == 3 and texts.count("ZWJ") == 6 and family not in texts
@@ -234,7 +234,7 @@ def test_tokens_of_no_text_and_tokens_that_share_a_letter(show: Open) -> None:
 
 
 def test_right_to_left_text_runs_in_reading_order(show: Open, tmp_path: Path) -> None:
-    page = show(staff("ab שלום 12 עולם.", row("A", "ab", " שלום", " 12", " עולם", ".")))
+    page = show(staff("ab שלום 12 עולם.", row("A", "ab", " שלום", " 12", " עולם", "."), row("B", "ab שלום 12 עולם.")))
     told = sweep(page)
     right = [told[f"A · token {i} of 5"][2] for i in range(1, 6)]
     assert right[0] < right[3] < right[2] < right[1] < right[4], "ab 4<- 3<- 2<- ."

@@ -34,7 +34,6 @@ export class Vocabulary {
     this.chips.clear();
     this.step = -1;
     this.element.setAttribute("aria-label", say("merges_vocabulary"));
-    this.list.setAttribute("aria-label", `${say("merges_vocabulary")}. ${say("merges_keys")}`);
   }
 
   restyle(dark) {
@@ -69,6 +68,7 @@ export class Vocabulary {
       this.scrolled = false;
     }
     const { model, say } = this;
+    this.list.setAttribute("aria-label", `${say("merges_vocabulary")}: ${model.axis[step]}. ${say("merges_keys")}`);
     const removed = model.removed(step);
     const gone = removed.slice(0, this.most === this.usual ? MOST_REMOVED : this.most);
     const alive = model.vocabulary(step, this.most);
