@@ -38,7 +38,7 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
 )
 
-from models.language_model import ModelUnavailable
+from models.language_model import ModelUnavailable, legible
 
 LIMIT = 1.5e9  # parameters; in float32 that is 6 GB
 HUB_SECONDS = 4.0  # how long the hub may take to answer one question ...
@@ -52,7 +52,7 @@ def locate(name: str) -> Path:
 
     Raises ModelUnavailable.
     """
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name[:80]) + "…" * (len(name) > 80)
+    shown = legible(name)
     try:
         if not name.strip() or len(name) > 1000 or "\0" in name:
             raise ValueError
@@ -164,7 +164,7 @@ def _from_hub(name: str) -> Path:
         if reason.key not in ("no_config", "no_weights", "pickle_only"):  # these may be a download that broke off
             raise
     try:
-        info = _within(HUB_DEADLINE, lambda: HfApi().model_info(name, timeout=HUB_SECONDS))
+        info = within(HUB_DEADLINE, lambda: HfApi().model_info(name, timeout=HUB_SECONDS))
     except RepositoryNotFoundError as error:  # also for a gated or private one
         raise ModelUnavailable("unknown_id", name=name) from error
     except Exception as error:
@@ -192,7 +192,7 @@ def _from_hub(name: str) -> Path:
     return folder
 
 
-def _within(seconds: float, ask: Callable[[], Any]) -> Any:
+def within(seconds: float, ask: Callable[[], Any]) -> Any:
     """ask(), or a TimeoutError after so many seconds: the time-outs of a request do not cover name resolution."""
     answer: list[Any] = []
     failure: list[Exception] = []

@@ -98,6 +98,11 @@ class ModelUnavailable(Exception):
         return self.sentence()
 
 
+def legible(name: str) -> str:
+    """What a visitor typed as a name, fit for a sentence: at most 80 characters, none that cannot be printed."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name[:80]) + "…" * (len(name) > 80)
+
+
 @cachetools.cached(cachetools.LRUCache(4), condition=threading.Condition())
 def load(name: str) -> LanguageModel:
     """The model called "tiny-lm", "minilm" or "smollm2", or any Hugging Face id or local folder.

@@ -24,7 +24,7 @@ import tokenizers
 
 from models import unigram
 from models.byte_pair_encoding import by_pair, replay
-from models.language_model import ModelUnavailable
+from models.language_model import ModelUnavailable, legible
 from models.segments import first_bytes
 from models.sentencepiece_tokenizers import SentencePiece, around
 from models.tiny_lm import byte_of_symbol
@@ -238,7 +238,7 @@ class OwnTokenizer:
 
 def load(name: str) -> Tokenizer:
     """A file, a folder or a Hugging Face id as a tokenizer. Raises ModelUnavailable."""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name[:80]) + "…" * (len(name) > 80)
+    shown = legible(name)
     file = locate(name, shown)
     try:
         if file.stat().st_size > LIMIT:
@@ -288,14 +288,14 @@ def _from_hub(name: str, shown: str) -> Path:
     from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-    from models.checkpoint import HUB_DEADLINE, HUB_SECONDS, _within
+    from models.checkpoint import HUB_DEADLINE, HUB_SECONDS, within
 
     for file in FILES:
         cached = try_to_load_from_cache(name, file)
         if isinstance(cached, str):
             return Path(cached)
     try:
-        info = _within(HUB_DEADLINE, lambda: HfApi().model_info(name, timeout=HUB_SECONDS))
+        info = within(HUB_DEADLINE, lambda: HfApi().model_info(name, timeout=HUB_SECONDS))
     except RepositoryNotFoundError as error:  # also for a gated or private one
         raise ModelUnavailable("unknown_id", name=shown) from error
     except Exception as error:

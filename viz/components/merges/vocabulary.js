@@ -3,7 +3,7 @@ import { make } from "../kit/dom.js";
 import { dressChip, makeChip } from "./chip.js";
 
 /** Chips are painted while the scrubber moves as many as the box is likely to show; more come when they are asked for. */
-const AREA = 850; // of a chip with its gap, square pixels: smaller than most
+const AREA = 1062; // square pixels for a chip with its gap: enough for the button below them to stay in sight
 const LEAST = 60;
 const MOST = 240;
 const MOST_REMOVED = 60;
