@@ -22,6 +22,7 @@ from viz.view import View
 
 PACKED = "~"  # begins a text that is compressed
 SHORT = 400  # characters; longer texts are compressed
+STICKY = ("lang", "theme")  # which every page keeps
 LONGEST = 24_000  # characters of URL text; a server refuses an address of 64 KB
 LARGEST = 4 * 100_000  # bytes that a compressed text may unfold to
 
@@ -42,6 +43,16 @@ def sync(name: str, kind: Kind, default: Any, sticky: bool = False) -> str | Non
     refused = text if text is not None and value is None else None
     put(name, default if value is None else value, default)
     return refused
+
+
+def enter(page: str) -> None:
+    """Forget the controls of the page the visitor comes from: two pages may use one name for different things."""
+    if st.session_state.setdefault("_page", page) != page:
+        for name in [key.removeprefix("_seen_") for key in st.session_state if str(key).startswith("_seen_")]:
+            if name not in STICKY:
+                st.session_state.pop(name, None)
+                del st.session_state[_seen(name)]
+        st.session_state["_page"] = page
 
 
 def put(name: str, value: Any, default: Any) -> None:

@@ -14,7 +14,7 @@ import streamlit as st
 
 from models.fields import Choice, Kind, LogRange, Range, Several, Text, fields
 from ui import address
-from ui.language import say, word
+from ui.language import language, say, word
 
 Limits = Mapping[str, Kind]
 Spec = dict[str, Any]
@@ -77,26 +77,28 @@ def _wanted(about: Spec, values: dict[str, Any]) -> bool:
 
 
 def _widget(name: str, kind: Kind, default: Any, about: Spec) -> Any:
-    """One widget; its value comes from session state, where address.sync has just put it."""
-    label = say(about["label"])
+    """One widget; its value comes from session state, where address.sync has just put it.
+
+    It is given that value as its default, too. Streamlit 1.67 tells the browser of a value set here only once: if that
+    message is overtaken by the next run before the widget is drawn, the browser shows the default instead.
+    """
+    label, held = say(about["label"]), st.session_state[name]
     common: dict[str, Any] = {
         "key": name,
         "help": say(about["help"]) if "help" in about else None,
         "on_change": functools.partial(address.changed, name, default),
     }
     if isinstance(kind, bool):
-        return st.toggle(label, **common)
+        return st.toggle(label, value=held, **common)
     if isinstance(kind, Choice | Several):
         titles = {option: say(about["options"][option]) for option in kind.names}
-        if isinstance(kind, Several):
-            return _several(label, kind, default, titles, common["help"], name)
-        return st.selectbox(label, list(kind.names), format_func=titles.__getitem__, **common)
+        return _of_list(label, kind, default, titles, common["help"], name)
     if isinstance(kind, Text):
         return _text(label, kind, default, common)
     if isinstance(kind, LogRange):
         stops = log_stops(kind, default)
-        st.session_state[name] = min(stops, key=lambda stop: abs(math.log(stop / st.session_state[name])))
-        return st.select_slider(label, stops, format_func=lambda x: f"{x:,.6g}", **common)
+        st.session_state[name] = nearest = min(stops, key=lambda stop: abs(math.log(stop / held)))
+        return st.select_slider(label, stops, nearest, format_func=lambda x: f"{x:,.6g}", **common)
     return _slider(label, kind, default, common)
 
 
@@ -109,23 +111,31 @@ def _slider(label: str, kind: Range, default: Any, common: dict[str, Any]) -> An
     if not low <= held <= high:
         address.put(common["key"], default, default)  # the range shrank under a value chosen before
     step = kind.step or (1 if whole is int else (kind.high - kind.low) / 100)
-    return st.slider(label, low, high, step=whole(step), **common)
+    return st.slider(label, low, high, st.session_state[common["key"]], step=whole(step), **common)
 
 
-def _several(label: str, kind: Several, default: str, titles: dict[str, str], tip: str | None, name: str) -> str:
-    """The widget holds a list, the control one string; a choice of too few changes nothing."""
-    key = f"_several_{name}"
+def _of_list(
+    label: str, kind: Choice | Several, default: str, titles: dict[str, str], tip: str | None, name: str
+) -> str:
+    """One or several of a list. The browser sends the titles it shows, so that each language has a widget of its own.
+
+    For several the widget holds a list, the control one string; a choice of too few changes nothing.
+    """
+    key = f"_{name}_{language()}"
 
     def chosen() -> None:
-        value = " ".join(st.session_state[key])
-        if kind.holds(value):
+        value = st.session_state[key] if isinstance(kind, Choice) else " ".join(st.session_state[key])
+        if isinstance(kind, Choice) or kind.holds(value):
             address.put(name, value, default)
 
-    st.session_state[key] = st.session_state[name].split()
-    st.multiselect(
-        label, list(kind.names), format_func=titles.__getitem__, key=key, help=tip, on_change=chosen,
-        max_selections=kind.most,
-    )  # fmt: skip
+    held, options = st.session_state[name], list(kind.names)
+    common: dict[str, Any] = {"format_func": titles.__getitem__, "key": key, "help": tip, "on_change": chosen}
+    if isinstance(kind, Choice):
+        st.session_state[key] = held
+        st.selectbox(label, options, options.index(held), **common)
+    else:
+        st.session_state[key] = held.split()
+        st.multiselect(label, options, held.split(), max_selections=kind.most, **common)
     return st.session_state[name]
 
 
@@ -142,7 +152,11 @@ def _text(label: str, kind: Text, default: str, common: dict[str, Any]) -> str:
     if clean(st.session_state[name] or "", kind.max_length)[0] != st.session_state[name]:
         tidy()  # from a link
     common["on_change"] = tidy
-    text = st.text_area(label, height=68, **common) if kind.max_length > 200 else st.text_input(label, **common)
+    held = st.session_state[name]
+    if kind.max_length > 200:
+        text = st.text_area(label, held, height=68, **common)
+    else:
+        text = st.text_input(label, held, **common)
     about, dropped, given = st.session_state.get(note, ("", 0, 0))
     if about == text and dropped:
         st.caption(word("dropped", count=dropped))

@@ -15,9 +15,7 @@ PAGES: ContextVar[dict[str, Any]] = ContextVar("pages")  # slug -> st.Page of th
 
 def kept() -> dict[str, str]:
     """Language and theme, where they are not the defaults."""
-    return {
-        name: st.session_state[name] for name in ("lang", "theme") if st.session_state.get(name) not in (None, "en")
-    }
+    return {name: st.session_state[name] for name in address.STICKY if st.session_state.get(name) not in (None, "en")}
 
 
 def to(entry: Entry, about: dict[str, Any], label: str, icon: str) -> None:

@@ -36,6 +36,7 @@ HEAD: ContextVar[Any] = ContextVar("head")  # where the shell wants the page's t
 def open_page(script: str) -> Page:
     """The page of this script, its title and promise drawn."""
     page = Page(entry_of(script))
+    address.enter(page.entry.slug)
     with HEAD.get(st):
         st.title(say(page.spec["title"]), anchor=False)
         st.markdown(say(page.spec["promise"]))

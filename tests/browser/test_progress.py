@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import Server, Visitor
 
@@ -103,6 +104,31 @@ def test_cancel_says_one_sentence_and_offers_to_compute(slow: Slow, come: Callab
     assert "37" in matrix(page)
     expect(page.locator(".stAlert")).to_have_count(0)
     slow.until(37, ["begin", "Cancelled", "begin", "end"])
+
+
+def test_controls_that_arrive_late_show_what_is_set(slow: Slow, browser: Browser) -> None:
+    """Their scripts come over a slow line: meanwhile the page is drawn twice."""
+    slow.hold("trace-44")
+    visitor = Visitor(browser, slow.server.url, 1400, 900)
+    late: list[Route] = []
+    visitor.page.route(re.compile(r"/static/js/(Slider|Selectbox|Checkbox)\..*\.js$"), lambda route: late.append(route))
+    visitor.page.goto(f"{slow.server.url}/{SLUG}?source=random&n_token=44&d_head=32&mask=sliding&lang=zh")
+    expect(visitor.page.locator(".stProgress")).to_be_visible(timeout=30_000)
+    visitor.page.get_by_role("button", name="取消", exact=True).click()
+    expect(visitor.page.locator(".stAlert")).to_contain_text("已取消")
+    slow.until(44, ["begin", "Cancelled"])
+    for route in late:
+        route.continue_()
+    assert len(late) == 3
+    expect(visitor.page.get_by_role("slider").first).to_have_value("44")
+    expect(visitor.page.get_by_role("slider").nth(1)).to_have_value("32")
+    expect(visitor.page.get_by_role("combobox").nth(1)).to_have_value("滑动窗口")
+    expect(visitor.page.get_by_role("switch")).to_be_checked()
+    slow.release("trace-44")
+    visitor.page.get_by_role("button", name="计算", exact=True).click()
+    expect(visitor.page.get_by_role("figure").first).to_be_visible()
+    assert "44" in matrix(visitor.page)
+    visitor.close()
 
 
 def test_after_cancel_another_state_is_computed(slow: Slow, come: Callable[..., Visitor]) -> None:

@@ -88,7 +88,8 @@ def parameter(visitor: AppTest, name: str) -> str | None:
 
 
 def widget(visitor: AppTest, name: str) -> Any:
-    return next(one for one in (*visitor.text_area, *visitor.text_input) if one.key == name)
+    found = (*visitor.text_area, *visitor.text_input, *visitor.selectbox)
+    return next(one for one in found if one.key in (name, f"_{name}_en", f"_{name}_zh"))
 
 
 @pytest.mark.parametrize("way", ["typed", "linked"])
@@ -209,7 +210,7 @@ def test_a_model_that_cannot_be_had_is_one_sentence(visit: Visit, lang: str, tmp
         if about == "a pickle":
             assert language.plain("pytorch_model.bin") in said
     widget(visitor, "own").input("").run()
-    visitor.selectbox(key="model").select("tiny-lm").run()
+    widget(visitor, "model").select("tiny-lm").run()
     assert not answered(visitor, "attention-heads"), "the way back to a model that works"
 
 
@@ -258,11 +259,10 @@ def test_a_missing_asset_is_named_with_its_command(
         said = answered(visitor, slug)
         assert f"`python -m assets fetch {name}`" in said
         visitor.run()
-    controls = {one.key for one in (*visitor.selectbox, *visitor.text_area)}
-    assert {field, "text"} <= controls, "the controls are the way out"
-    visitor.selectbox(key=field).select("tiny-lm").run()
+    assert widget(visitor, field) and widget(visitor, "text"), "the controls are the way out"
+    widget(visitor, field).select("tiny-lm").run()
     assert not answered(visitor, slug)
-    visitor.selectbox(key=field).select(name).run()
+    widget(visitor, field).select(name).run()
     assert answered(visitor, slug)
     # "Fetching": the loader finds files now.
     from models import pretrained

@@ -7,6 +7,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
 
 from models.fields import Choice, LogRange, Range, Several, Text, fields
 from ui import address, controls
@@ -102,3 +103,28 @@ def test_a_field_no_widget_could_show_is_refused() -> None:
     Bad.__annotations__["width"] = int
     with pytest.raises(TypeError, match="width"):
         fields(Bad)
+
+
+def test_a_page_forgets_the_controls_of_the_page_before() -> None:
+    """Both call something `depth`, with different defaults and ranges; the language is one for all."""
+
+    def page() -> None:
+        import streamlit as st
+
+        from models.fields import Choice, Range
+        from ui import address
+
+        about = {"first": (Range(1, 4), 3), "second": (Range(5, 9), 7)}[st.query_params["page"]]
+        address.sync("lang", Choice("en", "zh"), "en", sticky=True)
+        address.enter(st.query_params["page"])
+        address.sync("depth", *about)
+
+    app = AppTest.from_function(page)
+    app.query_params["page"], app.query_params["lang"] = "first", "zh"
+    assert app.run().session_state["depth"] == 3
+    app.session_state["depth"] = 4  # chosen; the URL is not followed here
+    assert app.run().session_state["depth"] == 4, "the same page keeps it"
+    app.query_params["page"] = "second"
+    assert app.run().session_state["depth"] == 7
+    assert app.session_state["lang"] == "zh"
+    assert not app.exception
