@@ -59,6 +59,7 @@ bench: dev assets
 
 train: $(VENV)/.dev
 	$(BIN)/python -m training.tiny_lm
+	$(BIN)/python -m training.position_lm
 
 screenshots: dev assets
 	$(BIN)/python -m bench.screenshots

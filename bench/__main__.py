@@ -17,7 +17,7 @@ from unittest import mock
 from urllib.parse import urlencode
 
 import assets
-from bench import subwords
+from bench import positions, subwords
 from bench.browse import ROOT, Server, Tab, chromium
 from ui.settings import limit_threads
 
@@ -36,6 +36,7 @@ def main() -> None:
     interactions(rounds)
     scrubbing()
     smollm2(rounds)
+    positions.measure(rounds, report)
     subwords.measure(rounds, report)
 
 
@@ -140,21 +141,29 @@ def interactions(rounds: int) -> None:
         report(title, median(found["page"][what]), median(found["floor"][what]), unit)
 
 
+DRAGS = {  # what is dragged -> its page, and which scrubber
+    "64 matrices of 64 x 64": (f"{PAGE}?mask=sliding&n_token=64&source=random", 0),
+    "32 clocks and their scores, 64 positions": ("rope?n_pair=32&n_token=64", 0),
+    "curves past the trained length": ("long-context?method=yarn", 0),
+}
+
+
 def scrubbing() -> None:
-    """Pictures painted per second while the scrubber is dragged, 64 matrices of 64 x 64."""
+    """Pictures painted per second while a scrubber is dragged."""
     server = Server("app.py")
     try:
         with chromium() as tab:
-            rate, count = drag(tab(), server.url)
+            for what, (path, nth) in DRAGS.items():
+                rate, _ = drag(tab(), f"{server.url}/{path}", nth)
+                report(f"pictures a second: {what}", rate, None, "/s")
     finally:
         server.stop()
-    report(f"pictures per second while scrubbing ({count} pictures)", rate, None, "/s")
 
 
-def drag(one: Tab, url: str) -> tuple[float, int]:
-    """Drag the scrubber of attention-masks from end to end and back; pictures a second, pictures."""
-    one.open(f"{url}/{PAGE}?mask=sliding&n_token=64&source=random")
-    slider = one.page.locator(".stBidiComponent input[type=range]").first
+def drag(one: Tab, url: str, nth: int) -> tuple[float, int]:
+    """Drag a page's nth scrubber from end to end and back; pictures a second, pictures."""
+    one.open(url)
+    slider = one.page.locator(".stBidiComponent input[type=range]").nth(nth)
     box = slider.bounding_box()
     assert box
     middle = box["y"] + box["height"] / 2

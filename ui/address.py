@@ -13,6 +13,7 @@ import binascii
 import dataclasses
 import re
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -57,20 +58,35 @@ def enter(page: str) -> None:
 
 def put(name: str, value: Any, default: Any) -> None:
     """Set a control from code, and the URL with it."""
-    st.session_state[name] = value
-    changed(name, default)
+    put_all({name: value}, {name: default})
+
+
+def put_all(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Set controls from code, and the URL with them: one step back in the browser's history."""
+    for name, value in values.items():
+        st.session_state[name] = value
+    _write_all(values, defaults)
 
 
 def changed(name: str, default: Any) -> None:
     """Write session state to the URL: every control's on_change."""
-    value = st.session_state[name]
-    text = "" if value is None else write(value)
-    if value != default and value is not None and fits(text):
-        if st.query_params.get(name) != text:
-            st.query_params[name] = text
-    elif name in st.query_params:
-        del st.query_params[name]
-    st.session_state[_seen(name)] = st.query_params.get(name)
+    _write_all({name: st.session_state[name]}, {name: default})
+
+
+def _write_all(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Defaults, and what is too long, are left out of the URL."""
+    before = st.query_params.to_dict()
+    after = dict(before)
+    for name, value in values.items():
+        text = "" if value is None else write(value)
+        if value != defaults[name] and value is not None and fits(text):
+            after[name] = text
+        else:
+            after.pop(name, None)
+    if after != before:
+        st.query_params.from_dict(after)
+    for name in values:
+        st.session_state[_seen(name)] = after.get(name)
 
 
 def read(text: str | None, kind: Kind, default: Any) -> Any:

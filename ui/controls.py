@@ -55,10 +55,10 @@ def draw(config: type, spec: dict[str, Spec], limits: Callable[[dict[str, Any]],
     return config(**values)
 
 
-def apply(config: type, state: dict[str, Any]) -> None:
-    """Put every control of `config` where `state` says, all others to their defaults. For use in a callback."""
-    for name, (_, _, default) in fields(config).items():
-        address.put(name, state.get(name, default), default)
+def state(config: type, chosen: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Every control of `config` as `chosen` says, all others at their defaults; and the defaults."""
+    defaults = {name: default for name, (_, _, default) in fields(config).items()}
+    return {name: chosen.get(name, default) for name, default in defaults.items()}, defaults
 
 
 def clean(text: str, max_length: int) -> tuple[str, int, int]:

@@ -70,10 +70,11 @@ def _presets(entry: Entry, mechanism: Any) -> None:
 
 def _apply(entry: Entry, config: type, about: dict[str, Any]) -> None:
     """Go to the state of a preset, question or prediction, and to the further picture it names."""
-    controls.apply(config, about["state"])
-    address.unlink()
+    values, defaults = controls.state(config, about["state"])
     for first in list(entry.spec.get("gallery", {}))[:1]:
-        address.put("figure", about.get("figure", first), first)
+        values["figure"], defaults["figure"] = about.get("figure", first), first
+    address.put_all(values, defaults)
+    address.unlink()
     st.session_state[f"_chosen_{entry.slug}"] = about.get("id")
     st.session_state["_jump"] = st.session_state.get("_jump", 0) + 1  # the picture is above: the shell scrolls there
 

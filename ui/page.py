@@ -150,10 +150,8 @@ class Page:
             chosen_fields = fields(value)
         except IndexError:  # it spoke of a picture that has been replaced meanwhile
             return
-        defaults = self.mechanism.Config()
-        for name, chosen in chosen_fields.items():
-            default = getattr(defaults, name)
-            address.put(name, type(default)(chosen), default)
+        defaults = {name: getattr(self.mechanism.Config(), name) for name in chosen_fields}
+        address.put_all({name: type(defaults[name])(chosen) for name, chosen in chosen_fields.items()}, defaults)
 
     def split(self, *widths: float) -> list[Any]:
         """Columns side by side, stacked on a phone: `with left: ...`."""

@@ -374,7 +374,8 @@ def test_the_axis_says_the_vocabulary_size_where_it_is_reached(show: Open) -> No
     """Falling and uneven sizes too: a tick stands where the size lies between two steps."""
     page = show(small())
     found = page.evaluate("""async () => {
-      const { crossing, rounds } = await import("/kit/merges/curve.js");
+      const { crossing } = await import("/kit/merges/curve.js");
+      const { rounds } = await import("/kit/kit/axis.js");
       const axis = [1000, 800, 500, 100];
       const places = [1000, 900, 500, 200, 50].map((size) => crossing(axis, size));
       return [places, rounds(0.9, 4.2, 4), rounds(0.9, 4.2, 4, true), rounds(7, 7, 3), rounds(100, 1000, 3)];

@@ -34,6 +34,23 @@ export function luminance(c) {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
+/** How well two colours can be told apart as text and ground, 1 to 21 (WCAG 2). @param {string} a @param {string} b */
+export function contrast(a, b) {
+  const [low, high] = [luminance(parse(a)), luminance(parse(b))].sort((x, y) => x - y);
+  return (high + 0.05) / (low + 0.05);
+}
+
+/** The colour, or the nearest darker (on a dark ground: lighter) one in which text can be read. @param {string} hex */
+export function legible(hex, back, least = 4.5) {
+  const far = luminance(parse(back)) < 0.3 ? 255 : 0;
+  for (let share = 0; share < 1; share += 0.04) {
+    const mixed = rgb(hex).map((c) => Math.round(c + (far - c) * share));
+    const found = `#${mixed.map((c) => c.toString(16).padStart(2, "0")).join("")}`;
+    if (contrast(found, back) >= least) return found;
+  }
+  return far ? "#ffffff" : "#000000";
+}
+
 /** @param {Element} host an element inside Streamlit's theme @returns {Theme} */
 export function readTheme(host) {
   const style = getComputedStyle(host);

@@ -1,10 +1,10 @@
 /** How numbers and tokens are written everywhere in the browser components. */
 
-const MINUS = "\u2212";
+export const MINUS = "\u2212";
 const SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 /** @param {number} n a whole number */
-function superscript(n) {
+export function superscript(n) {
   const digits = [...String(Math.abs(n))].map((d) => SUPERSCRIPT[Number(d)]).join("");
   return (n < 0 ? "⁻" : "") + digits;
 }

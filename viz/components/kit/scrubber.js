@@ -16,6 +16,8 @@ const FRAME = "atlas:frame";
 const PLAY_MS = 5000;
 /** From about this many pictures on, playing leaves some out: a film of a minute is too long. */
 const PLAY_ALL = 500;
+const BUTTONS = ["first", "back", "play", "forward", "last"];
+const playPause = (count) => Math.max(33, Math.min(400, PLAY_MS / count));
 
 let recorded = 0;
 
@@ -33,10 +35,12 @@ export class Scrubber {
    * @param {object} wiring
    * @param {(index: number) => void} wiring.paint draws one picture, at once
    * @param {(index: number) => void} wiring.release the visitor settled on this one
+   * @param {() => [number, number]} [wiring.bounds] first and last picture that the visitor may reach now
+   * @param {string[]} [wiring.buttons] which of them there are
+   * @param {(count: number) => number} [wiring.pace] milliseconds per picture while it plays
    */
-  constructor({ paint, release }) {
-    this.paint = paint;
-    this.release = release;
+  constructor({ paint, release, bounds = () => [0, this.count - 1], buttons = BUTTONS, pace = playPause }) {
+    Object.assign(this, { paint, release, bounds, buttons, pace });
     this.index = 0;
     this.count = 0;
     this.asked = 0;
@@ -83,15 +87,16 @@ export class Scrubber {
     this.output.style.minWidth = `${widest}ch`;
     this.playButton = iconButton("play", say("play"), () => this.toggle());
     const step = (to) => () => this.jump(to());
+    const buttons = {
+      first: iconButton("first", say("first"), step(() => 0)),
+      back: iconButton("back", say("step_back"), step(() => this.index - 1)),
+      play: this.playButton,
+      forward: iconButton("forward", say("step_forward"), step(() => this.index + 1)),
+      last: iconButton("last", say("last"), step(() => this.count - 1)),
+    };
     this.element.setAttribute("aria-label", scrub.label);
     this.element.replaceChildren(
-      make("div", { class: "scrub-buttons" }, [
-        iconButton("first", say("first"), step(() => 0)),
-        iconButton("back", say("step_back"), step(() => this.index - 1)),
-        this.playButton,
-        iconButton("forward", say("step_forward"), step(() => this.index + 1)),
-        iconButton("last", say("last"), step(() => this.count - 1)),
-      ]),
+      make("div", { class: "scrub-buttons" }, this.buttons.map((name) => buttons[name])),
       make("span", { class: "scrub-name" }, [make("span", { text: `${scrub.label} = ` }), this.output]),
       this.range,
     );
@@ -113,9 +118,17 @@ export class Scrubber {
     this.range.setAttribute("aria-valuetext", this.texts[this.index]);
   }
 
+  /** Another scrubber of the same field has moved, and will report it. @param {number} index */
+  moved(index) {
+    this.stop();
+    this.settled = index;
+    this.show(index);
+  }
+
   /** Ask for a picture; several movements within one screen refresh draw only the last. */
   drag(index, asked = performance.now()) {
-    this.show(index);
+    const [low, high] = this.bounds();
+    this.show(Math.max(low, Math.min(high, index)));
     if (!this.request) {
       this.asked = asked;
       this.request = requestAnimationFrame(() => this.draw());
@@ -143,7 +156,7 @@ export class Scrubber {
 
   jump(index) {
     this.stop();
-    this.drag(Math.max(0, Math.min(this.count - 1, index)));
+    this.drag(index);
     this.settle();
   }
 
@@ -153,13 +166,12 @@ export class Scrubber {
       this.settle();
       return;
     }
-    if (this.index >= this.count - 1) this.drag(0);
+    if (this.index >= this.bounds()[1]) this.drag(this.bounds()[0]);
     const stride = Math.ceil(this.count / PLAY_ALL);
-    const pause = Math.max(33, Math.min(400, PLAY_MS / this.count));
     this.timer = window.setInterval(() => {
       this.drag(this.index + stride);
-      if (this.index >= this.count - 1) this.toggle();
-    }, pause);
+      if (this.index >= this.bounds()[1]) this.toggle();
+    }, this.pace(this.count));
     this.dress();
   }
 

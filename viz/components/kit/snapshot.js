@@ -62,7 +62,7 @@ function hidden(box, clip) {
 function walk(element, shot, clip) {
   if (element.matches(SKIPPED)) return;
   const style = getComputedStyle(element);
-  if (style.display === "none" || style.visibility === "hidden") return;
+  if (style.display === "none" || style.visibility === "hidden" || style.opacity === "0") return;
   const box = element.getBoundingClientRect();
   const shapes = element instanceof SVGElement;
   if (style.display !== "contents" && box.width && box.height && hidden(box, clip)) return;

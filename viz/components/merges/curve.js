@@ -2,7 +2,9 @@
  * The curve over the scrubber: position k of the slider, the cursor and the k-th value of the curve stand above each
  * other, and the slider's track is the axis. Also drawn here: the values at the axis' ends, and marks, which are buttons.
  */
+import { rounds, textWidth } from "../kit/axis.js";
 import { make, makeSvg } from "../kit/dom.js";
+import { draggable } from "../kit/drag.js";
 import { number } from "../kit/format.js";
 
 /** Half the slider's thumb: the ends of the axis lie this far inside the slider. */
@@ -13,18 +15,6 @@ const NEAR = 10;
 /** Up to so many steps each has its own mark on the axis, where there is room. */
 const FEW = 30;
 const GAP = 8;
-const measure = document.createElement("canvas").getContext("2d");
-
-/** Round values, about so many: those between the limits, or with `enclose` those that enclose them. @returns {number[]} */
-export function rounds(low, high, about, enclose = false) {
-  if (!(high > low)) return [low];
-  const raw = (high - low) / about;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= raw * 0.85);
-  const [up, down] = enclose ? [Math.floor, Math.ceil] : [Math.ceil, Math.floor];
-  const [first, last] = [up(low / step - (enclose ? -1e-9 : 1e-9)), down(high / step + (enclose ? -1e-9 : 1e-9))];
-  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
-}
 
 /** Where the axis has a value, in steps and parts of steps; null if it never has. @param {ArrayLike<number>} axis */
 export function crossing(axis, value) {
@@ -50,17 +40,7 @@ export class Curve {
     this.flags = make("div", { class: "flags" });
     this.ticks = make("div", { class: "ticks", "aria-hidden": "true" });
     this.element = make("div", { class: "curve" }, [this.svg, this.flags]);
-    // The keyboard goes on where the pointer stopped: a press must not take the focus from the slider.
-    this.svg.addEventListener("mousedown", (event) => event.preventDefault());
-    const move = (event) => drag(this.nearest(event.clientX), event.timeStamp);
-    this.svg.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      this.svg.setPointerCapture(event.pointerId);
-      grab();
-      move(event);
-    });
-    this.svg.addEventListener("pointermove", (event) => this.svg.hasPointerCapture(event.pointerId) && move(event));
-    for (const end of ["pointerup", "pointercancel"]) this.svg.addEventListener(end, settle);
+    draggable(this.svg, { grab, settle, drag: (clientX, asked) => drag(this.nearest(clientX), asked) });
   }
 
   /** @param {import("./model.js").Model} model */
@@ -127,8 +107,7 @@ export class Curve {
   }
 
   size(text, size, weight = 400) {
-    measure.font = `${weight} ${size}px ${this.font}`;
-    return measure.measureText(text).width;
+    return textWidth(text, size, weight, this.font);
   }
 
   /** Marks hang like flags on a pole at their step, on the side and in the row where there is room. */

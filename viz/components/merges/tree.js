@@ -1,4 +1,5 @@
 /** How a piece was merged: a dendrogram over its first pieces, each inner node with the step that made it. */
+import { textWidth } from "../kit/axis.js";
 import { make, makeSvg, reachable } from "../kit/dom.js";
 import { shorten } from "../kit/format.js";
 import { tint } from "../kit/hue.js";
@@ -6,7 +7,6 @@ import { dressChip, makeChip } from "./chip.js";
 
 const LEAF = { height: 22, narrow: 24, wide: 46 };
 const NODE = 20;
-const measure = document.createElement("canvas").getContext("2d");
 
 export class Tree {
   constructor() {
@@ -38,8 +38,7 @@ export class Tree {
   }
 
   size(text, size = 12, weight = 400) {
-    measure.font = `${weight} ${size}px ${this.theme.font}`;
-    return measure.measureText(text).width;
+    return textWidth(text, size, weight, this.theme.font);
   }
 
   /** @param {number} step @param {number} id */
