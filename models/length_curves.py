@@ -34,7 +34,7 @@ EDGES = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 51
 REACH = (1, 8, 16, 32, 64, 128, 256, 512, 1024)  # of distances; no question stands nearer than 2
 LONGEST = EDGES[-1]
 SHORTEST = 32  # texts of so many tokens give all bins up to it
-N_SOURCE, N_TARGET = 1, 256  # held-out rows, and tokens of each that every length is measured on
+N_SOURCE, N_TARGET = 3, 256  # held-out rows, and tokens of each that every length is measured on
 ASKED = {64: (24, 4), 128: (8, 8), 256: (4, 16), 512: (2, 24), 1024: (1, 24)}  # length -> texts, needles in each
 
 SchemeAt = Callable[[int], NoPosition | None]  # length of the text -> the scheme that reads it; None: the model's own
@@ -122,7 +122,7 @@ def measure(model: PositionLM, scheme_at: SchemeAt, tick: Callable[[float], None
     try:
         for length, (ids, n_last) in _plain().items():
             tick(len(losses) / n_step)
-            logits = model(ids[:, :-1], scheme_at(length))[0][:, -n_last:]
+            logits = model(ids[:, :-1], scheme_at(length), last=n_last)[0]
             loss = F.cross_entropy(logits.flatten(0, 1), ids[:, -n_last:].flatten(), reduction="none")
             context = torch.arange(length - n_last, length) + 1
             losses.append((loss, context.expand(len(ids), -1).flatten()))
@@ -132,8 +132,9 @@ def measure(model: PositionLM, scheme_at: SchemeAt, tick: Callable[[float], None
         tick((len(_plain()) + len(recalls)) / n_step)
         if refusal and length > min(ASKED):
             break
-        row = torch.arange(len(ids))[:, None]
-        right = model(ids, scheme_at(length))[0][row, asks].argmax(-1) == ids[row, asks + 1]
+        row, first = torch.arange(len(ids))[:, None], int(asks.min())
+        logits = model(ids, scheme_at(length), last=length - first)[0]
+        right = logits[row, asks - first].argmax(-1) == ids[row, asks + 1]
         far = distance > (0 if length == min(ASKED) else length // 2)
         recalls.append((right[far].float(), distance[far]))
     loss_at, context_at = map(torch.cat, zip(*losses, strict=True))

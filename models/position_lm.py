@@ -76,15 +76,19 @@ class Block(nn.Module):
         self.w_down = nn.Parameter(torch.zeros(cfg.d_model, cfg.d_ff))
 
     def forward(
-        self, x: Float[Tensor, "b t m"], scheme: NoPosition, future: Float[Tensor, "t t"]
-    ) -> tuple[Float[Tensor, "b t m"], Float[Tensor, "b h t t"]]:
-        def heads(weight: Tensor) -> Float[Tensor, "b h t d"]:
-            return F.linear(normed, weight).unflatten(-1, (-1, self.cfg.d_head)).transpose(1, 2)
+        self, x: Float[Tensor, "b s m"], scheme: NoPosition, future: Float[Tensor, "t s"]
+    ) -> tuple[Float[Tensor, "b t m"], Float[Tensor, "b h t s"]]:
+        """The stream after this layer at the last t of the s positions, and their attention."""
 
+        def heads(x: Float[Tensor, "b n m"], weight: Tensor) -> Float[Tensor, "b h n d"]:
+            return F.linear(x, weight).unflatten(-1, (-1, self.cfg.d_head)).transpose(1, 2)
+
+        n_query = len(future)
         normed = rms_norm(x, self.gain_attention, self.cfg.norm_eps)
-        attention = (scheme.scores(heads(self.w_q), heads(self.w_k)) + future).softmax(-1)
-        z = attention @ heads(self.w_v)
-        x = x + F.linear(z.transpose(1, 2).flatten(2), self.w_o)
+        query, key = heads(normed[:, -n_query:], self.w_q), heads(normed, self.w_k)
+        attention = (scheme.scores(query, key) + future).softmax(-1)
+        z = attention @ heads(normed, self.w_v)
+        x = x[:, -n_query:] + F.linear(z.transpose(1, 2).flatten(2), self.w_o)
         x = x + swiglu(rms_norm(x, self.gain_mlp, self.cfg.norm_eps), self.w_gate, self.w_up, self.w_down)
         return x, attention
 
@@ -113,11 +117,12 @@ class PositionLM(nn.Module):
                     nn.init.normal_(weight, std=weight.shape[1] ** -0.5 * depth, generator=generator)
 
     def forward(
-        self, ids: Int[Tensor, "b t"], scheme: NoPosition | None = None, maps: bool = False
-    ) -> tuple[Float[Tensor, "b t v"], tuple[Float[Tensor, "b h t t"], ...]]:
+        self, ids: Int[Tensor, "b s"], scheme: NoPosition | None = None, maps: bool = False, last: int = 0
+    ) -> tuple[Float[Tensor, "b t v"], tuple[Float[Tensor, "b h _ s"], ...]]:
         """Logits for the token after each position and, with `maps`, every layer's attention (else none).
 
-        `scheme` takes the place of the model's own. Raises IndexError past the end of a learned table.
+        `scheme` takes the place of the model's own. `last`: only at so many positions at the end (0: at all), for which
+        the last layer has less to do. Raises IndexError past the end of a learned table.
         """
         scheme = self.scheme if scheme is None else scheme
         n_token = ids.shape[1]
@@ -125,7 +130,7 @@ class PositionLM(nn.Module):
         future = torch.full((n_token, n_token), -torch.inf).triu(1)
         attentions = []
         for layer in self.layers:
-            x, attention = layer(x, scheme, future)
+            x, attention = layer(x, scheme, future[-last:] if layer is self.layers[-1] else future)
             if maps:
                 attentions.append(attention)
         return F.linear(rms_norm(x, self.gain_final, self.cfg.norm_eps), self.embedding), tuple(attentions)

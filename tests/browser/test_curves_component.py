@@ -535,8 +535,7 @@ def views() -> dict[str, View]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1400, "light")])
 @pytest.mark.parametrize("name", views())
 def test_nothing_overflows_and_everyone_can_use_it(show: Open, name: str, width: int, theme: str) -> None:
     page = show(views()[name], width=width, lang="zh")

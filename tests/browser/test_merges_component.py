@@ -465,8 +465,7 @@ def views() -> dict[str, View]:
     }
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 700, 1400])
+@pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (700, "light"), (1400, "dark")])
 @pytest.mark.parametrize("name", views())
 def test_nothing_overflows_and_everyone_can_use_it(show: Open, name: str, width: int, theme: str) -> None:
     page = show(views()[name], width=width, lang="zh")

@@ -237,8 +237,7 @@ def test_boxes_span_their_characters_and_do_not_overlap(show: Open, width: int) 
     assert [length for _, length in rows] == sorted((length for _, length in rows), reverse=True)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1100])
+@pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1100, "light")])
 @pytest.mark.parametrize("name", views())
 def test_fits_and_is_accessible(show: Open, name: str, width: int, theme: str) -> None:
     view = views()[name]

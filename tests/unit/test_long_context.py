@@ -61,7 +61,8 @@ def test_every_length_is_measured_on_the_same_tokens():
         assert (ids[:, 0] == source[0, 0]).all(), "every text begins with <bos>"
         new = length - EDGES[EDGES.index(length) - 1]
         assert n_last == (length if length == SHORTEST else new)
-        assert torch.equal(ids[:, -new:].flatten(), wanted)
+        by_row = ids[:, -new:].unflatten(0, (-1, N_SOURCE)).transpose(0, 1)
+        assert torch.equal(by_row.flatten(), wanted)
         # And before them stands what stands before them in the held-out text.
         row, end = ids[-1], LONGEST + 1
         assert torch.equal(row[1:], source[-1, end - length :])
@@ -268,7 +269,7 @@ def above(curve: length_curves.Curve) -> float:
 def test_past_the_trained_length_as_shipped():
     """RoPE and sinusoidal rise, ALiBi stays flat, T5 drifts, the learned table stops, and its new rows are noise."""
     rope = base_curve("rope").loss
-    assert float(rise(rope, 4)) > 0.7 and float(rise(rope, 16)) > 1.1
+    assert float(rise(rope, 4)) > 1.0 and float(rise(rope, 16)) > 1.3
     assert float(rise(base_curve("sinusoidal").loss, 4)) > 1
     assert abs(float(rise(base_curve("alibi").loss, 4))) < 0.1 and abs(float(rise(base_curve("alibi").loss, 16))) < 0.1
     assert 0.1 < float(rise(base_curve("t5").loss, 16)) < float(rise(rope, 16))

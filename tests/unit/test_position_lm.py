@@ -534,3 +534,15 @@ def test_a_short_fine_tuning_recovers_nearly_all(tuned: str) -> None:
     for low, high in ((128, 256), (512, 1_024)):
         rise = mean(rope, low, high) - at_home
         assert mean(mended, low, high) - at_home < 0.25 * rise, (low, high)
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_the_last_positions_alone(name: str) -> None:
+    """What the last layer leaves out for `last` is only what nobody asked for."""
+    model, ids = load(name), held_out(2, 47)
+    whole, maps = model(ids, maps=True)
+    for last in (1, 13, 47):
+        part, some = model(ids, maps=True, last=last)
+        torch.testing.assert_close(part, whole[:, -last:], rtol=0, atol=1e-5)
+        torch.testing.assert_close(some[0], maps[0], rtol=0, atol=0)
+        torch.testing.assert_close(some[1], maps[1][:, :, -last:], rtol=0, atol=1e-6)

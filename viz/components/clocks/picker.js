@@ -25,7 +25,7 @@ export class Picker {
     Object.assign(this, { model, say });
     if (this.picked >= model.pairs) this.picked = null;
     this.hover = null;
-    this.element.setAttribute("aria-label", say("clocks_faces"));
+    this.element.setAttribute("aria-label", `${say("clocks_faces")} (${model.pairs})`);
     if (this.options?.length !== model.pairs) {
       this.options = Array.from({ length: model.pairs }, (_, j) =>
         make("div", {
