@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import string
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -134,16 +135,17 @@ def _check(entry: Entry, mechanism: Any) -> None:
 
 
 def _claims(spec: dict[str, Any], mechanism: Any) -> None:
-    for about in spec["claims"]:
-        claim(about, mechanism)
+    waiting = [claim(about, mechanism) for about in spec["claims"]]
+    for fill in waiting:
+        fill()
 
 
-def claim(about: dict[str, Any], mechanism: Any) -> None:
-    """One claim with its verdict and the live numbers that settle it."""
+def claim(about: dict[str, Any], mechanism: Any) -> Callable[[], None]:
+    """One claim with its verdict and, once it is filled in, the live numbers that settle it."""
     with st.container(border=True):
         verdict(about)
         st.markdown(f"“{say(about['claim'])}”")
-        answer(about, mechanism)
+        return answer(about, mechanism)
 
 
 def verdict(about: dict[str, Any]) -> None:
@@ -152,18 +154,37 @@ def verdict(about: dict[str, Any]) -> None:
     st.badge(word(about["verdict"]), icon=icon, color=colour)
 
 
-def answer(about: dict[str, Any], mechanism: Any) -> None:
-    """What is right, with live values computed once for all visitors, and its source."""
-    if "live" in about:
+def answer(about: dict[str, Any], mechanism: Any) -> Callable[[], None]:
+    """A place for what is right; to be filled in when all that can be read without computing is on the page."""
+    place = st.empty()
+    place.caption(word("computing"))
+
+    def fill() -> None:
         try:
-            with JOBS.start(mechanism.CLAIMS[about["live"]]).watched() as job:
-                st.markdown(say(about["answer"], **job.future.result()))
+            right = _computed(about, mechanism)  # the place says that it is being computed until it is
         except Exception as error:
             if not hasattr(error, "sentence"):
                 raise
-            st.warning(sentence(error), icon=":material/info:")
-    else:
-        st.markdown(say(about["answer"]))
+            with place.container():
+                st.warning(sentence(error), icon=":material/info:")
+                _source(about)
+            return
+        with place.container():
+            st.markdown(right)
+            _source(about)
+
+    return fill
+
+
+def _computed(about: dict[str, Any], mechanism: Any) -> str:
+    """What is right, with live values computed once for all visitors."""
+    if "live" not in about:
+        return say(about["answer"])
+    with JOBS.start(mechanism.CLAIMS[about["live"]]).watched() as job:
+        return say(about["answer"], **job.future.result())
+
+
+def _source(about: dict[str, Any]) -> None:
     if "source" in about:
         st.caption(say(about["source"]))
 

@@ -69,6 +69,7 @@ def claims(script: str) -> None:
         header = st.columns(WIDTHS)
         for column, name in zip(header, ("verdict", "claim", "answer", "page"), strict=True):
             column.markdown(f"**{word(name)}**")
+    waiting = []
     for entry, claim in found:
         if chosen not in (None, claim["verdict"]):
             continue
@@ -79,9 +80,11 @@ def claims(script: str) -> None:
                 more.verdict(claim)
             said.markdown(f"“{say(claim['claim'])}”")
             with answer:
-                more.answer(claim, mechanism)
+                waiting.append(more.answer(claim, mechanism))
             with where:
                 links.to(entry, claim, say(entry.spec["title"]), ":material/open_in_new:")
+    for fill in waiting:
+        fill()
 
 
 def thumbnail(slug: str) -> str:
