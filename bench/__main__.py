@@ -1,7 +1,7 @@
 """`python -m bench`: how quick Model Atlas is, as ratios to a floor measured in the same run.
 
-The floor is a bare Streamlit page with one slider that draws the very figures of attention-masks from a file, with no
-model, no frame and no navigation. Page and floor take turns, so that both meet the same machine.
+The floor is a bare Streamlit page with one slider that draws the page's own figures from a file, with no model or frame
+around them. Page and floor take turns, so that both meet the same machine.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import pickle
 import statistics
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,11 +20,30 @@ from urllib.parse import urlencode
 import assets
 from bench import positions, subwords
 from bench.browse import ROOT, Server, Tab, chromium
+from ui.catalogue import entries
 from ui.settings import limit_threads
 
 limit_threads()
 
-PAGE, CONTROL, STATE = "attention-masks", "n_token", {"source": "random", "mask": "full"}
+
+@dataclass(frozen=True)
+class Case:
+    """A page in a state, and the slider that is moved: between two neighbouring values, by one key."""
+
+    slug: str
+    control: str
+    values: tuple[int, int]
+    state: dict[str, Any]
+
+    def path(self, **more: Any) -> str:
+        return f"/{self.slug}?{urlencode(more | self.state)}"
+
+    def floor(self) -> tuple[str, dict[str, str]]:
+        """Script and environment of the floor: the figures of both values."""
+        return "bench/floor.py", {"MODEL_ATLAS_FLOOR": str(figures(self))}
+
+
+MASKS = Case("attention-masks", "n_token", (16, 17), {"source": "random", "mask": "full"})
 
 
 def main() -> None:
@@ -32,8 +52,8 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=5, help="turns of page and floor")
     rounds = options.parse_args().rounds
     print(f"{'what':<52}{'page':>12}{'floor':>12}{'ratio':>8}")
-    starts(rounds)
-    interactions(rounds)
+    starts(rounds, MASKS)
+    interactions(rounds, MASKS)
     scrubbing()
     smollm2(rounds)
     positions.measure(rounds, report)
@@ -47,21 +67,21 @@ def report(what: str, page: float, floor: float | None, unit: str) -> None:
     print(f"{what:<52}{f'{page:,.3g} {unit}':>12}{base:>12}{ratio:>8}", flush=True)
 
 
-def figures(*states: dict[str, Any]) -> Path:
-    """A file with the pictures that the page shows in each state, caught where the frame hands them to Streamlit."""
+def figures(case: Case) -> Path:
+    """A file with the pictures that the page shows at both values, caught where the frame hands them to Streamlit."""
     from streamlit.testing.v1 import AppTest
 
     caught: list[list[Any]] = []
-    for state in states:
+    for value in case.values:
         shown: list[Any] = []
 
         def keep(picture: Any, *_: Any, kept: list[Any] = shown, **__: Any) -> None:
             kept.append(picture)
 
         visitor = AppTest.from_file(ROOT / "ui" / "shell.py", default_timeout=120).run()
-        visitor.switch_page(f"../pages/attention/{PAGE.replace('-', '_')}.py")
-        for name, value in state.items():
-            visitor.query_params[name] = str(value)
+        visitor.switch_page(f"../{entries()[case.slug].script.relative_to(ROOT)}")
+        for name, setting in ({case.control: value} | case.state).items():
+            visitor.query_params[name] = str(setting)
         with mock.patch("ui.figure.show", side_effect=keep):
             visitor.run()
         caught.append(shown)
@@ -70,19 +90,14 @@ def figures(*states: dict[str, Any]) -> Path:
     return path
 
 
-def floor_and_page() -> tuple[str, dict[str, str]]:
-    """The floor's environment: the figures of two neighbouring values of the slider."""
-    return "bench/floor.py", {"MODEL_ATLAS_FLOOR": str(figures(*({CONTROL: n} | STATE for n in (16, 17))))}
-
-
-def starts(rounds: int) -> None:
+def starts(rounds: int, case: Case) -> None:
     """From starting the server to the first picture, and from following a link on a warm server to it."""
-    script, environment = floor_and_page()
+    script, environment = case.floor()
     cold: dict[str, list[float]] = {"page": [], "floor": []}
     warm: dict[str, list[float]] = {"page": [], "floor": []}
     for _ in range(max(2, rounds // 2)):
         for name, entry, extra, path in [
-            ("page", "app.py", {}, f"/{PAGE}?{urlencode(STATE)}"),
+            ("page", "app.py", {}, case.path()),
             ("floor", script, environment, "/"),
         ]:
             server = Server(entry, **extra)
@@ -102,18 +117,18 @@ def starts(rounds: int) -> None:
     report("link on a running server to first picture", median(warm["page"]), median(warm["floor"]), "s")
 
 
-def interactions(rounds: int) -> None:
+def interactions(rounds: int, case: Case) -> None:
     """One key press on a slider: time to the first and the last paint, bytes over the wire, processor time."""
-    script, environment = floor_and_page()
+    script, environment = case.floor()
     page, floor = Server("app.py"), Server(script, **environment)
     found: dict[str, dict[str, list[float]]] = {}
     try:
         with chromium() as tab:
             one, two = tab(), tab()
-            one.open(f"{page.url}/{PAGE}?{urlencode({CONTROL: 16} | STATE)}")
+            one.open(page.url + case.path(**{case.control: case.values[0]}))
             two.open(floor.url)
             slider = "[role=slider], input[type=range]"
-            sliders = {"page": f".st-key-{CONTROL} :is({slider})", "floor": slider}
+            sliders = {"page": f".st-key-{case.control} :is({slider})", "floor": slider}
             for turn in range(2 * rounds + 2):
                 key = "ArrowRight" if turn % 2 == 0 else "ArrowLeft"
                 for name, view, server in [("page", one, page), ("floor", two, floor)]:
@@ -138,12 +153,12 @@ def interactions(rounds: int) -> None:
         ("bytes", "bytes per interaction", "kB"),
         ("cpu", "server processor time per interaction", "ms"),
     ]:
-        report(title, median(found["page"][what]), median(found["floor"][what]), unit)
+        report(f"{case.slug}: {title}", median(found["page"][what]), median(found["floor"][what]), unit)
 
 
 SENTENCES = "The cat sat on the mat. " * 12  # more tokens than the picture holds
 DRAGS = {  # what is dragged -> its page in a state
-    "64 matrices of 64 x 64": f"{PAGE}?mask=sliding&n_token=64&source=random",
+    "64 matrices of 64 x 64": "attention-masks?mask=sliding&n_token=64&source=random",
     "32 clocks and their scores, 64 positions": "rope?n_pair=32&n_token=64",
     "the same, a head of SmolLM2": f"rope?{urlencode({'source': 'smollm2', 'text': SENTENCES})}",
 }

@@ -18,7 +18,8 @@ from playwright.sync_api import CDPSession, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Every drawing call on any canvas, and every change of a Plotly chart, is a paint; `atlas.paints` has their times.
+# Every drawing call on any canvas, and every change of a Plotly chart or of an SVG inside a component, is a paint;
+# `atlas.paints` has their times.
 WATCH = """
   window.atlas = { paints: [] };
   const note = () => atlas.paints.push(performance.now());
@@ -26,9 +27,16 @@ WATCH = """
     const real = CanvasRenderingContext2D.prototype[name];
     CanvasRenderingContext2D.prototype[name] = function (...given) { note(); return real.apply(this, given); };
   }
-  const svg = (node) => node instanceof SVGElement && node.closest?.(".js-plotly-plot");
-  new MutationObserver((changes) => { if (changes.some((one) => svg(one.target))) note(); })
-    .observe(document, { subtree: true, childList: true, attributes: true });
+  const watch = (root, counts) => new MutationObserver((changes) => {
+    if (changes.some((one) => one.target instanceof SVGElement && counts(one.target))) note();
+  }).observe(root, { subtree: true, childList: true, attributes: true });
+  watch(document, (node) => node.closest(".js-plotly-plot"));
+  const attach = Element.prototype.attachShadow;
+  Element.prototype.attachShadow = function (how) {
+    const root = attach.call(this, how);
+    watch(root, () => true);
+    return root;
+  };
 """
 SETTLED = (
     "([since, quiet]) => { const l = atlas.paints.at(-1) ?? 0; return l > since && performance.now() - l > quiet }"

@@ -1,4 +1,4 @@
-"""The floor: a bare Streamlit page that draws the same figures as attention-masks, computed beforehand, with no model.
+"""The floor: a bare Streamlit page that draws the same figures as a page, computed beforehand, with no model.
 
 Run by bench/__main__.py through a server of its own; MODEL_ATLAS_FLOOR names the file with the figures.
 """

@@ -35,37 +35,48 @@ def test_a_cold_deep_link_opens_without_a_dialog(browser: Browser, tmp_path_fact
         fresh.stop()
 
 
-@pytest.mark.parametrize("visitor", [DESK, PHONE], indirect=True, ids=["desk", "phone"])
+# What sticks out to the right of the window, in pixels: 0 where the page fits.
+SIDEWAYS = """() => {
+  const main = document.querySelector('.stMain');
+  return Math.max(document.documentElement.scrollWidth - innerWidth, main.scrollWidth - main.clientWidth);
+}"""
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("slug", SLUGS)
 def test_fits_is_silent_and_accessible(visitor: Visitor, slug: str, theme: str) -> None:
+    """On a desk, then in a window made as narrow as a phone: the same checks at both widths."""
     lang = "zh" if theme == "dark" else "en"
     page = visitor.open(f"/{slug}", theme=theme, lang=lang)
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "the page scrolls sideways"
-    assert (
-        page.evaluate("document.querySelector('.stMain').scrollWidth - document.querySelector('.stMain').clientWidth")
-        <= 0
-    )
-    assert visitor.complaints == []
     assert page.evaluate("document.documentElement.lang") == {"en": "en", "zh": "zh-CN"}[lang]
+    if slug in WITH_MECHANISM:
+        above_the_fold(page)
     page.add_script_tag(path=AXE)
+    for width, height in (DESK, PHONE):
+        page.set_viewport_size({"width": width, "height": height})
+        visitor.idle()
+        page.wait_for_function(f"({SIDEWAYS})() <= 0")  # what is too wide stays too wide: a timeout
+        accessible(page, f"{width} pixels wide")
+    assert visitor.complaints == []
+
+
+def above_the_fold(page: Page) -> None:
+    """The main controls and the first large picture, down to its end, need no scrolling."""
+    shown = page.locator(".stBidiComponent:visible, .stPlotlyChart:visible").all()
+    boxes = [box for box in (one.bounding_box() for one in shown) if box and box["height"] > 200]
+    assert boxes
+    assert boxes[0]["y"] + boxes[0]["height"] <= DESK[1], "the main picture ends below the fold"
+
+
+def accessible(page: Page, where: str) -> None:
+    """No serious or critical violation of an accessibility rule."""
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
     serious = [
         {"rule": one["id"], "where": [node["target"] for node in one["nodes"]][:4], "why": one["nodes"][0]["any"][:1]}
         for one in found
         if one["impact"] in ("serious", "critical")
     ]
-    assert not serious, json.dumps(serious, indent=1, ensure_ascii=False)[:3000]
-
-
-@pytest.mark.parametrize("slug", WITH_MECHANISM)
-def test_picture_and_main_controls_need_no_scrolling(visitor: Visitor, slug: str) -> None:
-    """Everything down to the first large picture's end lies above the fold."""
-    page = visitor.open(f"/{slug}")
-    shown = page.locator(".stBidiComponent:visible, .stPlotlyChart:visible").all()
-    boxes = [box for box in (one.bounding_box() for one in shown) if box and box["height"] > 200]
-    assert boxes
-    assert boxes[0]["y"] + boxes[0]["height"] <= 900, "the main picture ends below the fold"
+    assert not serious, f"{where}: {json.dumps(serious, indent=1, ensure_ascii=False)[:3000]}"
 
 
 @pytest.mark.parametrize("slug", WITH_MECHANISM)
