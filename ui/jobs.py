@@ -91,6 +91,11 @@ class Jobs:
         self._pool.submit(self._work, key, job, work, args)
         return job
 
+    def finished(self, work: Callable[..., Any], *args: Hashable) -> bool:
+        """Whether work(*args) can be had at once."""
+        with self._lock:
+            return (f"{work.__module__}.{work.__qualname__}", args) in self._done
+
     def _work(self, key: Hashable, job: Job, work: Callable[..., Any], args: tuple[Hashable, ...]) -> None:
         try:
             job.tick(0.0)

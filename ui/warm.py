@@ -9,12 +9,20 @@ import threading
 from ui.catalogue import entries
 from ui.jobs import JOBS, settle
 
+_started: list[threading.Thread] = []
+
 
 def warm_up() -> threading.Thread:
     """Import each page's mechanism and compute its default trace, in the background, one after the other."""
     thread = threading.Thread(target=_warm, name="warm-up", daemon=True)
+    _started.append(thread)
     thread.start()
     return thread
+
+
+def under_way() -> bool:
+    """Whether some page's first trace may still be coming by itself."""
+    return any(thread.is_alive() for thread in _started)
 
 
 def _warm() -> None:

@@ -20,8 +20,9 @@ def prose(page: Page) -> list[str]:
     return [text.strip() for text in shown.all_inner_texts() if text.strip()]
 
 
-def test_a_cold_deep_link_opens_without_a_dialog(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The very first visitor of a server arrives by a deep link."""
+def test_a_cold_server_answers_at_once(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Its very first visitor arrives by a deep link and sees no dialog; the next one sees the home page's cards, whose
+    pictures come as they are computed, without a reload."""
     fresh = Server(tmp_path_factory.mktemp("cold") / "log")
     try:
         first = Visitor(browser, fresh.url, *DESK)
@@ -31,6 +32,16 @@ def test_a_cold_deep_link_opens_without_a_dialog(browser: Browser, tmp_path_fact
         assert page.locator("[role=dialog]").count() == 0
         assert first.complaints == []
         first.close()
+        second = Visitor(browser, fresh.url, *DESK)
+        page = second.open("/")
+        expect(page.locator("a.card")).to_have_count(len(PAGES))
+        page.get_by_role("searchbox").fill("a")
+        expect(page.locator(".card .coming")).to_have_count(0, timeout=240_000)
+        expect(page.get_by_role("searchbox")).to_have_value("a")
+        page.get_by_role("searchbox").fill("")
+        assert page.locator("a.card img").count() >= len(WITH_MECHANISM)
+        assert second.complaints == []
+        second.close()
     finally:
         fresh.stop()
 

@@ -15,7 +15,8 @@ def atlas(cards: list[dict[str, Any]], language: str, words: dict[str, str], alt
     """The map and the cards.
 
     cards: one dict a page: slug, href, title, promise, section (texts), terms (all languages, for the search), parts
-    (ids of anatomy.toml), thumbnail (SVG text that our own code drew). A part without a page is greyed.
+    (ids of anatomy.toml), thumbnail (SVG text that our own code drew; "" for
+    none, None for one that is still to come). A part without a page is greyed.
     Its state `open` is the slug that was clicked.
     """
     anatomy = tomllib.loads(Path(__file__).with_name("anatomy.toml").read_text(encoding="utf-8"))

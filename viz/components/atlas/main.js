@@ -2,7 +2,7 @@
 
 const NS = "http://www.w3.org/2000/svg";
 const sheet = fetch(new URL("./main.css", import.meta.url)).then((answer) => answer.text());
-const queries = new WeakMap(); // what was typed survives a redraw
+const inputs = new WeakMap(); // the search field survives a redraw, with what was typed
 
 export default async function ({ data, parentElement, setTriggerValue }) {
   const css = new CSSStyleSheet();
@@ -21,19 +21,21 @@ export default async function ({ data, parentElement, setTriggerValue }) {
   const map = element("div", { class: "map" }, anatomy(data, link));
   const list = element("ul", { class: "cards" });
   const found = element("span", { class: "found", role: "status" });
-  const input = element("input", { type: "search", placeholder: data.words.search, "aria-label": data.words.search });
-  input.value = queries.get(parentElement) ?? data.query;
+  const input = inputs.get(parentElement) ?? Object.assign(element("input", { type: "search" }), { value: data.query });
+  inputs.set(parentElement, input);
+  dress(input, { placeholder: data.words.search, "aria-label": data.words.search });
+  const typing = parentElement.activeElement === input;
   const filter = () => {
-    queries.set(parentElement, input.value);
     const hits = search(data.cards, input.value);
     list.replaceChildren(...hits.map((card) => element("li", {}, drawCard(card, link))));
     found.textContent = input.value.trim() ? (hits.length ? `${hits.length} / ${data.cards.length}` : data.words.nothing) : "";
   };
-  input.addEventListener("input", filter);
+  input.oninput = filter;
   filter();
   const old = parentElement.querySelector(".root");
   const root = element("div", { class: "root" }, map, element("div", { class: "search" }, input, found), list);
   old ? old.replaceWith(root) : parentElement.append(root);
+  if (typing) input.focus(); // moved, it has lost the cursor
 }
 
 /** Cards whose title, promise or terms (both languages) hold every typed word; all cards for an empty query. */
@@ -46,13 +48,15 @@ function search(cards, query) {
 }
 
 function drawCard(card, link) {
-  const image = element("img", { alt: "", src: `data:image/svg+xml;utf8,${encodeURIComponent(card.thumbnail)}` });
+  const image = card.thumbnail
+    ? element("img", { alt: "", src: `data:image/svg+xml;utf8,${encodeURIComponent(card.thumbnail)}` })
+    : element("div", { class: "coming" }); // as tall, so that nothing jumps
   const body = element("div", { class: "body" });
   for (const part of ["section", "title", "promise"]) {
     body.append(Object.assign(element("div", { class: part }), { textContent: card[part] }));
   }
   const node = element("a", { class: "card" });
-  if (card.thumbnail) node.append(image);
+  if (card.thumbnail !== "") node.append(image);
   node.append(body);
   return link(card.slug, node);
 }
