@@ -60,6 +60,7 @@ bench: dev assets
 train: $(VENV)/.dev
 	$(BIN)/python -m training.tiny_lm
 	$(BIN)/python -m training.position_lm
+	$(BIN)/python -m training.tiny_moe
 
 screenshots: dev assets
 	$(BIN)/python -m bench.screenshots

@@ -7,7 +7,7 @@ et al. 2022, "Switch Transformers", section 2.2, equations (4) to (6). Zoph et a
     load_e         = assignments of expert e / all assignments                     counts: no gradient
     importance_e   = sum_t weight[t, e]                                            has a gradient
     importance     = w CV(importance)^2                                            CV = deviation / mean
-    switch         = alpha N sum_e f_e P_e,  f = load,  P_e = mean_t p[t, e]       alpha when uniform, alpha N at collapse
+    switch         = alpha N sum_e f_e P_e, f = load, P_e = mean_t p[t, e]   alpha if uniform, alpha N if one has all
     z              = c mean_t (log sum_e exp logit[t, e])^2
     bias           b_e <- b_e + gamma sign(mean load - load_e)                     no loss at all
 

@@ -17,13 +17,12 @@ import argparse
 import hashlib
 import json
 import platform
-import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -41,7 +40,7 @@ from models.position_lm import (
 )
 from models.position_schemes import SCHEMES
 from models.tiny_lm import WEIGHTS
-from training import data, measure, tiny_lm
+from training import data, loop, measure, tiny_lm
 from training.tiny_lm import Phase, Stream
 
 
@@ -63,14 +62,6 @@ LONG = 1_024
 LAST_ROW = Recipe(phases=(Phase(300, 32, Config.n_ctx + 1, 0.4),), lr=1e-2, n_warmup=10)
 TUNING = Recipe(phases=(Phase(200, 2, LONG, 0.4),), lr=2e-3, n_warmup=10, share_needle=0.5, max_needle=24)
 RUNS = (*SCHEMES, *(f"rope_{tuned}" for tuned in TUNED))
-
-
-@dataclass
-class Log:
-    """What training wrote down."""
-
-    losses: list[float] = field(default_factory=list)  # every step, nats per token
-    seconds: float = 0.0
 
 
 def train_tokenizer(texts: list[str], vocab_size: int) -> Tokenizer:
@@ -102,50 +93,15 @@ def batch(stream: Stream, recipe: Recipe, vocab_size: int, letters: Alphabet, st
 
 def train(
     model: PositionLM, recipe: Recipe, stream: Stream, letters: Alphabet, checkpoint: Path, stop_at: int | None = None
-) -> Log:
-    """Train `model` in place. Goes on from `checkpoint` if it is there.
+) -> loop.Log:
+    """Train `model` in place."""
 
-    `stop_at` interrupts before that step, as a power cut would; the checkpoint is then the way on.
-    """
-    matrices = [weight for weight in model.parameters() if weight.dim() == 2]
-    gains = [weight for weight in model.parameters() if weight.dim() == 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": gains, "weight_decay": 0.0}],
-        lr=recipe.lr,
-        betas=(0.9, 0.95),
-    )
-    identity, log = repr((model.cfg, recipe, model.scheme)), Log()
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        if saved["identity"] != identity:
-            raise SystemExit(f"{checkpoint} belongs to another recipe: delete it to start anew")
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        log = Log(**saved["log"])
-
-    clock = time.monotonic()
-    end = recipe.n_step if stop_at is None else stop_at
-    for step in range(len(log.losses), end):
-        for group in optimizer.param_groups:
-            group["lr"] = tiny_lm.learning_rate(step, recipe)
+    def loss_at(step: int) -> tuple[Float[Tensor, ""], float]:
         ids = batch(stream, recipe, model.cfg.vocab_size, letters, step)
         loss = measure.token_loss(model(ids)[0], ids).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        log.losses.append(float(loss.detach()))
-        if (step + 1) % 100 == 0 or step + 1 == end:
-            now = time.monotonic()
-            log.seconds, clock = log.seconds + now - clock, now
-            part = checkpoint.with_suffix(".part")  # a crash while writing must not cost the last good checkpoint
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "log": asdict(log)}
-            torch.save({"identity": identity, **state}, part)
-            part.replace(checkpoint)
-            print(
-                f"{checkpoint.stem} {step + 1}/{recipe.n_step}  {log.seconds:.0f} s  {log.losses[-1]:.3f}", flush=True
-            )
-    return log
+        return loss, float(loss.detach())
+
+    return loop.fit(model, recipe, loss_at, checkpoint, repr((model.cfg, recipe, model.scheme)), stop_at=stop_at)
 
 
 def train_last_row(model: PositionLM, recipe: Recipe, stream: Stream, letters: Alphabet) -> None:
@@ -159,7 +115,7 @@ def train_last_row(model: PositionLM, recipe: Recipe, stream: Stream, letters: A
         table[-1] = table[-2]  # the nearest trained row is a better start than noise
     optimizer = torch.optim.Adam([table])
     for step in range(recipe.n_step):
-        optimizer.param_groups[0]["lr"] = tiny_lm.learning_rate(step, recipe)
+        optimizer.param_groups[0]["lr"] = loop.learning_rate(step, recipe)
         ids = batch(stream, recipe, model.cfg.vocab_size, letters, step)
         loss = F.cross_entropy(model(ids[:, :-1])[0][:, -1], ids[:, -1])
         table.grad = torch.autograd.grad(loss, table)[0]
@@ -182,7 +138,7 @@ def base(scheme: str, recipe: Recipe) -> PositionLM:
     return PositionLM(cfg, made, torch.Generator().manual_seed(recipe.seed))
 
 
-def run(name: str, stream: Stream, letters: Alphabet, cache: Path) -> tuple[PositionLM, Log]:
+def run(name: str, stream: Stream, letters: Alphabet, cache: Path) -> tuple[PositionLM, loop.Log]:
     """Train "rope", or, on top of it, "rope_yarn". The checkpoint of a finished run is its result."""
     scheme, _, tuned = name.partition("_")
     model = base(scheme, Recipe())
@@ -226,7 +182,7 @@ def main() -> None:
         cards[name] = {
             "n_param": sum(weight.numel() for weight in model.parameters()),
             "seconds": round(log.seconds),
-            "loss_curve": tiny_lm.curve(log.losses, 60),
+            "loss_curve": loop.curve(log.losses, 60),
             "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
             "held_out_64": round(float(loss_by_position(model, rows[:, :65]).mean()), 4),
         }

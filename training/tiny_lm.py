@@ -4,30 +4,28 @@ Downloads its text, trains a byte-level BPE and then the model, measures what it
 writes models/weights/tiny_lm.*. Stopped and started again, it goes on from its last checkpoint and ends at the same
 weights: batch i is drawn from a generator seeded by (seed, i) alone.
 
-Recipe: AdamW (Loshchilov & Hutter 2019), linear warm-up, cosine decay to a tenth, gradient clipping at 1; sequences
-grow from 64 to 256 tokens. Each sequence is <bos> and a slice of one domain that starts on a new line, or random tokens
-repeated: there, copying is the only thing to learn, and induction heads (Olsson et al. 2022) form early. With one
-repeated sequence in ten, 256 tokens from the start and heads 16 wide they had not formed after 2.5 million tokens; with
-the first phase below and heads 32 wide they appear between steps 1,000 and 1,200 (`emergence` in the card).
+Recipe: as in training/loop.py; sequences grow from 64 to 256 tokens. Each sequence is <bos> and a slice of one domain
+that starts on a new line, or random tokens repeated: there, copying is the only thing to learn, and induction heads
+(Olsson et al. 2022) form early. With one repeated sequence in ten, 256 tokens from the start and heads 16 wide they had
+not formed after 2.5 million tokens; with the first phase below and heads 32 wide they appear between steps 1,000 and
+1,200 (`emergence` in the card).
 """
 
 import argparse
 import hashlib
 import json
-import math
 import platform
-import time
-from dataclasses import asdict, dataclass, field
-from itertools import pairwise
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
 from models.tiny_lm import BOS, WEIGHTS, Config, TinyLanguageModel, TinyLM, load, save
 from training import data, measure
+from training.loop import Log, curve, fit
 
 PROMPTS = {"shakespeare": "KING HENRY V:\n", "chinese": "浣溪沙\n", "python": "def "}
 
@@ -124,79 +122,30 @@ def batch(streams: list[Stream], recipe: Recipe, vocab_size: int, bos: int, step
     return torch.stack(rows)
 
 
-def learning_rate(step: int, recipe: Recipe) -> float:
-    """Linear from 0 to lr, then half a cosine down to a tenth of lr."""
-    if step < recipe.n_warmup:
-        return recipe.lr * (step + 1) / recipe.n_warmup
-    done = (step - recipe.n_warmup) / max(1, recipe.n_step - recipe.n_warmup)
-    return recipe.lr * (0.1 + 0.9 * (1 + math.cos(math.pi * done)) / 2)
-
-
-@dataclass
-class Log:
-    """What training wrote down."""
-
-    losses: list[float] = field(default_factory=list)  # every step, nats per token
-    emergence: list[dict[str, float]] = field(default_factory=list)  # repeated random tokens, every 50 steps
-    minutes: float = 0.0
-
-
 def train(
     cfg: Config, recipe: Recipe, streams: list[Stream], bos: int, checkpoint: Path, stop_at: int | None = None
 ) -> tuple[TinyLM, Log]:
-    """The model and its log. Goes on from `checkpoint` if it is there.
-
-    `stop_at` interrupts before that step, as a power cut would; the checkpoint is then the way on.
-    """
+    """The model and its log, which notes every 50 steps what it makes of repeated random tokens."""
     model = TinyLM(cfg, torch.Generator().manual_seed(recipe.seed))
-    matrices = [weight for weight in model.parameters() if weight.dim() == 2]
-    gains = [weight for weight in model.parameters() if weight.dim() == 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": gains, "weight_decay": 0.0}],
-        lr=recipe.lr,
-        betas=(0.9, 0.95),
-    )
-    log = Log()
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        if saved["recipe"] != repr((cfg, recipe)):
-            raise SystemExit(f"{checkpoint} belongs to another recipe: delete it to start anew")
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        log = Log(**saved["log"])
 
-    clock = time.monotonic()
-    end = recipe.n_step if stop_at is None else stop_at
-    for step in range(len(log.losses), end):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, recipe)
+    def loss_at(step: int) -> tuple[Float[Tensor, ""], float]:
         ids = batch(streams, recipe, cfg.vocab_size, bos, step)
         loss = measure.token_loss(model(ids)[0], ids).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        log.losses.append(float(loss.detach()))
-        if (step + 1) % 50 == 0:
-            seen = measure.induction(model, bos, n=30, n_row=8)
-            log.emergence.append(
-                {
-                    "step": step + 1,
-                    "loss_first": seen.loss_first,
-                    "loss_second": seen.loss_second,
-                    "induction": seen.induction_head.score,
-                    "previous_token": seen.previous_token_head.score,
-                }
-            )
-        if (step + 1) % 50 == 0 or step + 1 == end:
-            now = time.monotonic()
-            log.minutes, clock = log.minutes + (now - clock) / 60, now
-            part = checkpoint.with_suffix(".part")  # a crash while writing must not cost the last good checkpoint
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "log": asdict(log)}
-            torch.save({"recipe": repr((cfg, recipe)), **state}, part)
-            part.replace(checkpoint)
-            print(f"step {step + 1}/{recipe.n_step}  {log.minutes:.1f} min  {log.losses[-1]:.3f}", end="  ")
-            print(log.emergence[-1:], flush=True)
+        return loss, float(loss.detach())
+
+    def emergence(step: int) -> dict[str, float] | None:
+        if (step + 1) % 50:
+            return None
+        seen = measure.induction(model, bos, n=30, n_row=8)
+        return {
+            "step": step + 1,
+            "loss_first": seen.loss_first,
+            "loss_second": seen.loss_second,
+            "induction": seen.induction_head.score,
+            "previous_token": seen.previous_token_head.score,
+        }
+
+    log = fit(model, recipe, loss_at, checkpoint, repr((cfg, recipe)), save_every=50, note=emergence, stop_at=stop_at)
     return model, log
 
 
@@ -211,12 +160,6 @@ def sample(lm: TinyLanguageModel, prompt: str, n_token: int, temperature: float,
             break
         ids.append(token)
     return lm.decode(ids)
-
-
-def curve(losses: list[float], n_point: int = 100) -> list[tuple[int, float]]:
-    """(step, mean loss since the point before), about n_point of them."""
-    edge = [round(i * len(losses) / n_point) for i in range(n_point + 1)]
-    return [(b, round(sum(losses[a:b]) / (b - a), 4)) for a, b in pairwise(edge) if b > a]
 
 
 def main() -> None:
@@ -245,7 +188,7 @@ def main() -> None:
         "n_param": sum(weight.numel() for weight in model.parameters()),
         "recipe": asdict(recipe),
         "tokens_seen": sum(phase.n_step * phase.n_row * phase.n_token for phase in recipe.phases),
-        "minutes": round(log.minutes, 1),
+        "minutes": round(log.seconds / 60, 1),
         "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "data": {
@@ -269,7 +212,7 @@ def main() -> None:
         "repeated_random_tokens": asdict(measure.induction(lm.model, lm.bos)),
         "sample": {name: sample(lm, prompt, 160, 0.8, recipe.seed) for name, prompt in PROMPTS.items()},
         "loss_curve": curve(log.losses),
-        "emergence": log.emergence[::2],
+        "emergence": log.notes[::2],
         "sha256": hashlib.sha256((args.out / "tiny_lm.safetensors").read_bytes()).hexdigest(),
     }
     save(model, tokenizer, card, args.out)

@@ -26,7 +26,7 @@ from models.fields import Choice
 from ui import address, controls, figure, more, waiting
 from ui.catalogue import Entry, entry_of
 from ui.jobs import JOBS, Cancelled
-from ui.language import language, say, sentence, word
+from ui.language import language, plain, say, sentence, word
 from ui.settings import SETTINGS
 from viz.view import View
 
@@ -174,6 +174,14 @@ class Page:
     def caption(self, name: str, **facts: Any) -> None:
         """One sentence of the TOML about this very picture, its numbers from the trace."""
         st.markdown(say(self.spec["captions"][name], **facts))
+
+    def note(self, name: str, **values: Any) -> None:
+        """One sentence of the TOML's [words] with numbers that are not the trace's: of a further figure's own work."""
+        st.markdown(say(self.spec["words"][name], **values))
+
+    def table(self, columns: dict[str, list[str]]) -> None:
+        """A table of plain text: {title: cells from top to bottom}."""
+        st.table({name: [plain(cell) for cell in cells] for name, cells in columns.items()})
 
     def titles(self, control: str) -> dict[str, str]:
         """What a control's alternatives are called in the visitor's language."""

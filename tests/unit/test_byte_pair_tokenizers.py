@@ -510,7 +510,8 @@ def test_a_text_without_a_break_is_not_quadratic(name: str, unit: str) -> None:
         return time.process_time() - start
 
     seconds(1_000)
-    assert seconds(30_000) < 40 * max(seconds(3_000), 0.003)  # quadratic would be 100 times
+    # Quadratic would be 100 times. A machine busy with other things may disturb one measurement, hardly three.
+    assert any(seconds(30_000) < 40 * max(seconds(3_000), 0.003) for _ in range(3))
 
 
 def test_a_tokenizer_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -356,7 +356,7 @@ def test_training_stopped_and_resumed_ends_at_the_same_weights(
 ) -> None:
     recipe = training.Recipe(phases=(Phase(3, 5, 16, 0.5), Phase(4, 3, 29, 0.1)), n_warmup=2, max_needle=2)
 
-    def train(file: str, stop_at: int | None = None) -> tuple[PositionLM, training.Log]:
+    def train(file: str, stop_at: int | None = None) -> tuple[PositionLM, training.loop.Log]:
         model = random_model(scheme).requires_grad_(True)
         return model, training.train(model, recipe, toy_stream(), TOY, tmp_path / file, stop_at)
 

@@ -392,13 +392,6 @@ def test_batches() -> None:
     assert text[:, 0].eq(0).all() and torch.equal(text, training.batch(toy_streams(), recipe, 37, 0, 1))
 
 
-def test_learning_rate() -> None:
-    recipe = training.Recipe(phases=(training.Phase(1_000, 1, 1, 0.0),), lr=2.0, n_warmup=100)
-    assert [training.learning_rate(s, recipe) for s in (0, 49, 99)] == pytest.approx([0.02, 1.0, 2.0])
-    assert training.learning_rate(550, recipe) == pytest.approx(1.1)
-    assert training.learning_rate(1_000, recipe) == pytest.approx(0.2)
-
-
 def test_plays_become_plain_text() -> None:
     markdown = "### SCENE I. A room.\n\n_Enter TWO, reading_\n\n**TWO**  \nOne line;  \nand `another`.\n"
     assert data.plain_play(markdown) == "SCENE I. A room.\n\n[Enter TWO, reading]\n\nTWO:\nOne line;\nand `another`.\n"
