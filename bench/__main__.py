@@ -18,7 +18,7 @@ from unittest import mock
 from urllib.parse import urlencode
 
 import assets
-from bench import positions, subwords
+from bench import experts, positions, subwords
 from bench.browse import ROOT, Server, Tab, chromium
 from ui.catalogue import entries
 from ui.settings import limit_threads
@@ -39,11 +39,12 @@ class Case:
         return f"/{self.slug}?{urlencode(more | self.state)}"
 
     def floor(self) -> tuple[str, dict[str, str]]:
-        """Script and environment of the floor: the figures of both values."""
-        return "bench/floor.py", {"MODEL_ATLAS_FLOOR": str(figures(self))}
+        """The floor's app and environment: the figures of both values."""
+        return "bench/floor_app.py", {"MODEL_ATLAS_FLOOR": str(figures(self))}
 
 
 MASKS = Case("attention-masks", "n_token", (16, 17), {"source": "random", "mask": "full"})
+ROUTER = Case("moe-router", "k_moe", (2, 3), {})
 
 
 def main() -> None:
@@ -54,9 +55,11 @@ def main() -> None:
     print(f"{'what':<52}{'page':>12}{'floor':>12}{'ratio':>8}")
     starts(rounds, MASKS)
     interactions(rounds, MASKS)
+    interactions(rounds, ROUTER)
     scrubbing()
     smollm2(rounds)
     positions.measure(rounds, report)
+    experts.measure(rounds, report)
     subwords.measure(rounds, report)
 
 
@@ -161,6 +164,8 @@ DRAGS = {  # what is dragged -> its page in a state
     "64 matrices of 64 x 64": "attention-masks?mask=sliding&n_token=64&source=random",
     "32 clocks and their scores, 64 positions": "rope?n_pair=32&n_token=64",
     "the same, a head of SmolLM2": f"rope?{urlencode({'source': 'smollm2', 'text': SENTENCES})}",
+    "the router's 4 layers, 67 tokens": "moe-router",
+    "33 steps of two trainings, maps and loads": "moe-balance",
 }
 
 

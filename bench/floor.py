@@ -1,6 +1,6 @@
 """The floor: a bare Streamlit page that draws the same figures as a page, computed beforehand, with no model.
 
-Run by bench/__main__.py through a server of its own; MODEL_ATLAS_FLOOR names the file with the figures.
+Served by bench/floor_app.py; MODEL_ATLAS_FLOOR names the file with the figures.
 """
 
 from __future__ import annotations

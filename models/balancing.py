@@ -1,8 +1,8 @@
 """Balance between experts: how unequal their load is, and the terms and steps that make it more equal.
 
 Sources: Shazeer et al. 2017, "Outrageously Large Neural Networks", section 4, equations (6) and (7) (importance). Fedus
-et al. 2022, "Switch Transformers", section 2.2, equations (4) to (6). Zoph et al. 2022, "ST-MoE", section 3, equation
-(5) (z-loss). DeepSeek-AI 2024, "DeepSeek-V3", section 2.1.2 (bias instead of a loss).
+et al. 2022, "Switch Transformers", section 2.2, equations (4) to (6). Zoph et al. 2022, "ST-MoE" (z-loss).
+DeepSeek-AI 2024, "DeepSeek-V3", section 2.1.2 (bias instead of a loss).
 
     load_e         = assignments of expert e / all assignments                     counts: no gradient
     importance_e   = sum_t weight[t, e]                                            has a gradient

@@ -1,8 +1,8 @@
 """What the runs of models/cluster_training.py look like at one step: who owns which part of the plane, who gets how
 many points, what the loss is, and where its gradient goes.
 
-Sources: Fedus et al. 2022, "Switch Transformers", section 2.2 (load). Shazeer et al. 2017, section 4 (importance). Qiu
-et al. 2025, "Demons in the Detail" (balance within a text, and specialisation).
+Sources: Fedus et al. 2022, "Switch Transformers" (load). Shazeer et al. 2017, "Outrageously Large Neural Networks"
+(importance). Qiu et al. 2025, "Demons in the Detail" (balance within a text, and specialisation).
 
     load          share of the assignments                    importance   share of the gate's weights
     text_entropy  load entropy of one cluster's points alone

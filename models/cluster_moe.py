@@ -1,8 +1,8 @@
 """A mixture of experts small enough to train while you wait: points in the plane, a router, and a few tiny experts.
 
-Sources: Shazeer et al. 2017, "Outrageously Large Neural Networks", section 2 (the layer) and section 4 (why a few
-experts win). Fedus et al. 2022, "Switch Transformers", section 2.1. Chen et al. 2022, "Towards Understanding the
-Mixture-of-Experts Layer in Deep Learning", section 3 (clusters, each with a rule of its own).
+Sources: Shazeer et al. 2017, "Outrageously Large Neural Networks" (the layer, and why a few experts win). Fedus et al.
+2022, "Switch Transformers". Chen et al. 2022, "Towards Understanding the Mixture-of-Experts Layer in Deep Learning"
+(clusters, each with a rule of its own).
 
     task      a point x belongs to one of 8 clusters; its label says on which side of its cluster's own line it lies
     lift      h(x) = (c, sqrt(2/m) cos(Omega x + phi))                 what the router sees: c is the same for all
@@ -18,7 +18,7 @@ Glossary
 Axes: r run, t token (a point), e expert, m feature of h, u hidden unit, c coordinate of the plane.
 
 Conventions: a point that no expert serves has y = 0, which is a guess of one half. Gates as in models/gates.py; the
-bias (DeepSeek-V3, section 2.1.2) moves the choice only, with any of them. Simplified: no residual stream, no attention;
+bias (DeepSeek-V3) moves the choice only, with any of them. Simplified: no residual stream, no attention;
 the lift stands in for the layers before.
 """
 

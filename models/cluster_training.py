@@ -1,9 +1,8 @@
 """Train the small mixture of models/cluster_moe.py by plain gradient descent, with and without a remedy, and film it.
 
-Sources: Shazeer et al. 2017, "Outrageously Large Neural Networks", section 4 (why a few experts win, importance). Fedus
-et al. 2022, "Switch Transformers", section 2.2. Zoph et al. 2022, "ST-MoE", section 3. DeepSeek-AI 2024, "DeepSeek-V3",
-section 2.1.2 (bias). Qiu et al. 2025, "Demons in the Detail" (a micro-batch's balance or the batch's). The terms
-themselves: models/balancing.py.
+Sources: Shazeer et al. 2017, "Outrageously Large Neural Networks" (why a few experts win, importance). Fedus et al.
+2022, "Switch Transformers". Zoph et al. 2022, "ST-MoE". DeepSeek-AI 2024, "DeepSeek-V3" (bias). Qiu et al. 2025,
+"Demons in the Detail" (a micro-batch's balance or the batch's). The terms themselves: models/balancing.py.
 
     loss     = task + switch + importance + z             each with the run's own dose, 0 without it
     velocity <- 0.9 velocity + d loss / d weights         weights <- weights - rate * velocity
@@ -53,6 +52,7 @@ class Setting:
     n_micro: int = 8
     by_micro: bool = False  # the Switch loss balances every micro-batch, not the batch as a whole
     common: float = 4.0  # the part of h that all points share
+    still: bool = False  # the router keeps its first weights
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def train(
     chance = [torch.Generator().manual_seed(20_000 + dose.seed) for dose in doses]
     layer = Layer(setting.gate, setting.top_k, amounts["factor"])
     velocity = [torch.zeros_like(weight) for weight in weights.all()]
-    rates = [RATE_ROUTER] + [RATE_EXPERT] * (len(velocity) - 1)
+    rates = [0.0 if setting.still else RATE_ROUTER] + [RATE_EXPERT] * (len(velocity) - 1)
     bias = torch.zeros(len(doses), setting.n_expert)
     held = held_out(worlds, setting.common)
     frames = [look(layer, weights, bias, held)]

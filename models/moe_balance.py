@@ -1,9 +1,9 @@
 """Balance between experts: a router that is trained together with its experts, with and without a remedy.
 
-Sources: Shazeer et al. 2017, "Outrageously Large Neural Networks", section 4 (a few experts win; importance). Fedus et
-al. 2022, "Switch Transformers", sections 2.1 and 2.2. Zoph et al. 2022, "ST-MoE", section 3 (z-loss). DeepSeek-AI 2024,
-"DeepSeek-V3", section 2.1.2 (bias). Qiu et al. 2025, "Demons in the Detail" (micro-batch or global batch). The layer:
-models/cluster_moe.py, its training: models/cluster_training.py, the terms: models/balancing.py.
+Sources: Shazeer et al. 2017, "Outrageously Large Neural Networks" (a few experts win; importance). Fedus et al. 2022,
+"Switch Transformers". Zoph et al. 2022, "ST-MoE" (z-loss). DeepSeek-AI 2024, "DeepSeek-V3" (bias). Qiu et al. 2025,
+"Demons in the Detail" (micro-batch or global batch). The layer: models/cluster_moe.py, its training:
+models/cluster_training.py, the terms: models/balancing.py.
 
     y_t = sum_e weight[t, e] E_e(x_t)          an expert that is not chosen has no gradient: it learns nothing,
                                                and the router never learns what it could have done
@@ -37,6 +37,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.balance_reference import differences
+from models.cluster_ends import Comparison
 from models.cluster_film import gradients, held_out
 from models.cluster_moe import GATES, N_CLUSTER, Layer, forward, task_loss
 from models.cluster_training import FRAMES, N_STEP, STRIDE, Dose, Film, Setting, begin, train
@@ -92,19 +93,6 @@ class Trace:
     gate_gradient: Float[Tensor, "g k"]  # norm of the task's gradient in the router before the first step, top-k 1 to 4
     top_k: int
     chosen_gate: str
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The last frame of several runs."""
-
-    name: tuple[str, ...]
-    value: Float[Tensor, "r"]  # what differs: strength or seed
-    entropy: Float[Tensor, "r"]
-    text_entropy: Float[Tensor, "r"]
-    loss: Float[Tensor, "r"]
-    information: Float[Tensor, "r"]
-    dropped: Float[Tensor, "r"]
 
 
 def setting(cfg: Config) -> Setting:
@@ -271,11 +259,22 @@ def once(**changes: Any) -> dict[str, float | int]:
 
 
 def gate_order() -> dict[str, float]:
-    """Claim: before or after top-k, the softmax is the same. The gradient in the router, at the start."""
-    shown = through(Config())
+    """Claim: before or after top-k, the softmax is the same. The gradient in the router, at the start; and why the
+    router that cannot learn ends lower here: `loss_still` is its map with the weights p of the other."""
+    cfg, worlds = Config(), [int(seed) for seed in SEEDS]
+    shown = through(cfg)
     of = {gate: shown[g] for g, gate in enumerate(GATES)}
     frozen, usual = once(gate="topk_softmax", remedy="none"), once()
+    still = train(replace(setting(cfg), still=True), [Dose(cfg.seed)])
+    blank = train(setting(replace(cfg, gate="topk_softmax")), [Dose(seed) for seed in worlds])
+    mended = train(setting(cfg), [dose("switch", cfg.coefficient, seed) for seed in worlds])
     return {
+        "loss_still": float(still.loss[0, -1]),
+        "information_frozen": float(frozen["information"]),
+        "information_mended": float(usual["information"]),
+        "n_world": len(worlds),
+        "worlds_frozen": float(blank.information[:, -1].mean()),
+        "worlds_mended": float(mended.information[:, -1].mean()),
         "before": float(of["softmax_topk"][0]),
         "after": float(of["topk_softmax"][0]),
         "divided": float(of["renormalised"][0]),

@@ -34,7 +34,7 @@ from models import moe_configs, moe_meta, moe_routing, moe_shapes
 from models.fields import Choice, Range, Text, no_tick
 from models.moe_configs import reals
 from models.moe_cost_claims import CLAIMS
-from models.moe_shapes import FFNS, PARTS, Shape, n_active, n_total
+from models.moe_shapes import FFNS, PARTS, Amount, Shape, n_active, n_total
 
 __all__ = ["CLAIMS", "Config", "Trace", "check", "facts", "trace"]
 
@@ -205,11 +205,11 @@ def facts(trace: Trace) -> dict[str, float | int | str]:
     return {
         "model": trace.name[0],
         "beside": trace.name[1],
-        "total": total / B,
-        "active": active / B,
+        "total": Amount(total / B),
+        "active": Amount(active / B),
         "share": active / total,
-        "total_beside": total_beside / B,
-        "active_beside": active_beside / B,
+        "total_beside": Amount(total_beside / B),
+        "active_beside": Amount(active_beside / B),
         "fewer": active_beside / active,
         "memory_ratio": total / total_beside,
         "heavier": trace.key[0] if active > active_beside else trace.key[1],
@@ -218,8 +218,8 @@ def facts(trace: Trace) -> dict[str, float | int | str]:
         "n_moe": len(shape.moe_layers),
         "n_layer": len(shape.layers),
         "n_dense": sum(layer.ffn == "dense" for layer in shape.layers),
-        "expert": shape.expert / 1e6,
-        "expert_all": sum(layer.expert for layer in shape.layers) / B,
+        "expert": Amount(shape.expert / B),
+        "expert_all": Amount(sum(layer.expert for layer in shape.layers) / B),
         "expert_share": float(trace.total[0, PARTS.index("experts")]) / total,
         "batch": int(trace.batch[i]),
         "touched": float(trace.touched[0, i]),
@@ -256,7 +256,8 @@ def facts(trace: Trace) -> dict[str, float | int | str]:
         "ways": trace.ways[0][trace.split_index],
         "ways_own": float(f"{trace.ways[1][0]:.6g}") if len(str(trace.ways[1][0])) < 300 else math.inf,
         "n_models": len(trace.all_name),
-        "published": f"{real.published[0]:g} / {real.published[1]:g}" if real and real.published else "–",
+        "published": Amount(real.published[0] if real and real.published else math.nan),
+        "published_active": Amount(real.published[1] if real and real.published else math.nan),
         "source": real.source if real else "",
     }
 

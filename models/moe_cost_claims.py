@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from models import moe_families, moe_routing, moe_shapes
 from models.moe_configs import reals
-from models.moe_shapes import Shape, n_active, n_total
+from models.moe_shapes import Amount, Shape, n_active, n_total
 
 Live = dict[str, float | int | str]
 B = 1e9
@@ -35,8 +35,8 @@ def _read(key: str, batch: int) -> float:
     return sum(moe_shapes.read(shape, moe_routing.distinct(shape.n_expert, shape.top_k, batch)).values())
 
 
-def _sizes(key: str) -> tuple[float, float]:
-    return n_total(_shape(key)) / B, n_active(_shape(key)) / B
+def _sizes(key: str) -> tuple[Amount, Amount]:
+    return Amount(n_total(_shape(key)) / B), Amount(n_active(_shape(key)) / B)
 
 
 def six_times_half() -> Live:
@@ -59,10 +59,10 @@ def eight_times_seven() -> Live:
     parts = moe_shapes.total(shape)
     total, active = _sizes("mixtral-8x7b")
     return {
-        "expert": parts["experts"] / shape.n_expert / B,
-        "experts": parts["experts"] / B,
-        "attention": parts["attention"] / B,
-        "tables": (parts["embedding"] + parts["head"]) / B,
+        "expert": Amount(parts["experts"] / shape.n_expert / B),
+        "experts": Amount(parts["experts"] / B),
+        "attention": Amount(parts["attention"] / B),
+        "tables": Amount((parts["embedding"] + parts["head"]) / B),
         "total": total,
         "active": active,
         "dense": _sizes("mistral-7b")[0],
@@ -108,8 +108,8 @@ def qwen_first() -> Live:
     first = moe_families.shape_of(QWEN1_5_MOE)
     total, active = _sizes("qwen2-57b-a14b")
     return {
-        "first_total": n_total(first) / B, "first_active": n_active(first) / B, "first_n": first.n_expert,
-        "first_k": first.top_k, "total": total, "active": active,
+        "first_total": Amount(n_total(first) / B), "first_active": Amount(n_active(first) / B),
+        "first_n": first.n_expert, "first_k": first.top_k, "total": total, "active": active,
     }  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def published() -> Live:
         name = key.replace("-", "_")
         said |= {name: total, f"{name}_active": active}
     v3 = _shape("deepseek-v3")
-    said["deepseek_v3_without"] = (n_active(v3) - v3.embedding) / B
+    said["deepseek_v3_without"] = Amount((n_active(v3) - v3.embedding) / B)
     return said
 
 
@@ -148,9 +148,10 @@ def deepseek_maverick() -> Live:
     """DeepSeek-V3 beside Llama 4 Maverick, and where the experts sit."""
     v3, maverick = _shape("deepseek-v3"), _shape("llama4-maverick")
     return {
-        "v3": n_total(v3) / B, "maverick": n_total(maverick) / B, "more": n_total(v3) / n_total(maverick) - 1,
+        "v3": Amount(n_total(v3) / B), "maverick": Amount(n_total(maverick) / B),
+        "more": n_total(v3) / n_total(maverick) - 1,
         "round": 671 / 400 - 1,
-        "v3_active": n_active(v3) / B, "maverick_active": n_active(maverick) / B,
+        "v3_active": Amount(n_active(v3) / B), "maverick_active": Amount(n_active(maverick) / B),
         "active": n_active(v3) / n_active(maverick), "v3_moe": len(v3.moe_layers), "v3_layers": len(v3.layers),
         "maverick_moe": len(maverick.moe_layers), "maverick_layers": len(maverick.layers),
     }  # fmt: skip

@@ -3,16 +3,16 @@
 Sources: Shazeer et al. 2017, "Outrageously Large Neural Networks", section 2 (gating). Fedus et al. 2022, "Switch
 Transformers", section 2.2 (capacity). The model: models/tiny_moe.py, trained here on three domains; a text through it:
 models/router_reading.py; the gates: models/gates.py; gates side by side, and the worked example of a full expert:
-models/router_gates.py; losses with other numbers of experts, other room and on held-out text: models/router_measure.py.
+models/router_gates.py; losses with other k and capacities, and on held-out text: models/router_measure.py.
 
     logit       = rms_norm(x) W_r^T / temperature                     one number per expert
     chosen      = the k experts with the largest score
     y_t         = shared(u_t) + sum_e weight[t, e] E_e(u_t)           weight is 0 where not chosen or dropped
-    room        = ceil(k tokens / experts * factor)                   per expert, if there is a limit
+    capacity    = ceil(k tokens / experts * factor)                   of each expert, if there is a limit
 
 Glossary
     score       what the gate compares: the probability, or sigmoid + bias, or the noisy logit
-    kept        chosen, and the expert had room; a token that nobody keeps passes on the residual stream
+    kept        chosen, and within the expert's capacity; a token that nobody keeps passes on the residual stream
     load        an expert's share of all assignments: 1 / experts if all work equally
     entropy     of the load, as a part of its maximum: 1 equal, 0 one expert does everything
 
@@ -34,8 +34,8 @@ from models.balancing import load, load_entropy
 from models.fields import Choice, LogRange, Range, Text, no_tick
 from models.router_claims import CLAIMS
 from models.router_measure import DENSE
-from models.router_reading import N_TOKEN, encode, mean_loss, parse_experts, read
-from models.router_reference import conserved, gate_gap, model_gap, room_gap
+from models.router_reading import N_TOKEN, Signed, encode, mean_loss, parse_experts, read
+from models.router_reference import capacity_gap, conserved, gate_gap, model_gap
 from models.tiny_moe import CONFIGS, Switches
 
 __all__ = ["CLAIMS", "Config", "Trace", "check", "facts", "pinned", "switches", "trace"]
@@ -45,6 +45,7 @@ TEXT = (
     "东风夜放花千树。更吹落、星如雨。\n"
     "def area(width, height):\n    return width * height\n"
 )
+N_NEAR = 32  # tokens in the matrix of experts by tokens
 NOISE = 1.0  # deviation of the noisy gate in the picture of kinds
 GATES = (
     "trained",
@@ -92,11 +93,12 @@ class Trace:
     k: int  # experts per token
     trained_k: int
     capacity: float
-    limit: int  # tokens an expert has room for; 0: no limit
+    limit: int  # capacity: tokens an expert takes; 0: no limit
     n_shared: int  # shared experts that are switched on
     n_shown: int
     layer: int  # from 0
     token: int
+    near: tuple[int, int]  # tokens around it that the matrix shows: from, up to but without
     label: tuple[str, ...]
     ids: tuple[int, ...]
     n_cut: int  # tokens of the text left out
@@ -175,6 +177,7 @@ def trace(cfg: Config, tick: Callable[[float], None] = no_tick) -> Trace:
         n_shown=min(cfg.n_shown, about.n_expert),
         layer=layer,
         token=token,
+        near=near(token, n_token),
         label=reading.label,
         ids=ids,
         n_cut=n_cut,
@@ -198,6 +201,12 @@ def trace(cfg: Config, tick: Callable[[float], None] = no_tick) -> Trace:
         ),
         overflow=router_gates.overflow(),
     )
+
+
+def near(token: int, n_token: int) -> tuple[int, int]:
+    """Up to N_NEAR tokens with the given one in the middle, as far as the text goes: (first, past the last)."""
+    first = max(0, min(token - N_NEAR // 2, n_token - N_NEAR))
+    return first, min(n_token, first + N_NEAR)
 
 
 def bias_of(variant: str, layer: int) -> Float[Tensor, "e"]:
@@ -226,6 +235,7 @@ def facts(trace: Trace) -> dict[str, float | int | str]:
         "layer": trace.layer + 1,
         "n_layer": n_layer,
         "n_token": n_token,
+        "n_near": trace.near[1] - trace.near[0],
         "n_cut": trace.n_cut,
         "n_expert": n_expert,
         "n_shared": trace.n_shared,
@@ -247,14 +257,14 @@ def facts(trace: Trace) -> dict[str, float | int | str]:
         "n_dropped": int(dropped[trace.layer]),
         "n_passed": int(passed.sum()),
         "n_dropped_all": int(dropped.sum()),
-        "room": trace.limit,
+        "limit": trace.limit,
         "factor": trace.capacity,
         "n_most_asked": int(asked.max()),
         "n_twice": int((chosen.sum(-1) > trace.k).sum()),
         "n_none": int((~chosen.any(-1)).sum()),
         "loss": loss,
         "loss_trained": trained,
-        "rise": loss - trained,
+        "rise": Signed(loss - trained),
         "moves": "same" if abs(loss - trained) < 0.02 else "worse" if loss > trained else "better",
         "without": ", ".join(f"{layer + 1}.{expert + 1}" for layer, expert in trace.without),
         "n_without": len(trace.without),
@@ -319,5 +329,7 @@ def check(cfg: Config) -> dict[str, float]:
         name, gap = gate_gap(reading.gate, logit, ours.weight, reading.k, bias)
         found[f"weights = {name}"] = gap
     if reading.limit:
-        found["kept = queue"] = room_gap(reading.chosen[layer], reading.kept[layer], len(reading.ids), reading.limit)
+        found["kept = queue"] = capacity_gap(
+            reading.chosen[layer], reading.kept[layer], len(reading.ids), reading.limit
+        )
     return found

@@ -27,6 +27,15 @@ FFNS = ("dense", "moe", "shared")  # what follows attention; shared: experts and
 MIXERS = ("attention", "linear", "encoder", "decoder")
 
 
+class Amount(float):
+    """A number of parameters in billions, as English counts; with the format code 亿 in Chinese, by 10^8."""
+
+    def __format__(self, code: str) -> str:
+        if code.endswith("亿"):
+            return f"{10 * float(self):{code[:-1]}} 亿"
+        return f"{float(self):{code}}"
+
+
 @dataclass(frozen=True)
 class Layer:
     """Parameters of one layer; `expert` of one expert."""

@@ -71,7 +71,7 @@ def claim_capacity() -> dict[str, Number]:
     said: dict[str, Number] = {"tokens": len(router_gates.ASKED), "experts": 3}
     for name, factor in (("one", 1.0), ("more", 1.5)):
         at = shown.factor.index(factor)
-        said[f"room_{name}"] = shown.limit[at]
+        said[f"capacity_{name}"] = shown.limit[at]
         said[f"dropped_{name}"] = int((shown.chosen & ~shown.kept[at]).sum())
     return said
 

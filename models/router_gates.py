@@ -6,7 +6,7 @@ models/gates.py's.
 
     orders     softmax then top-k, top-k then softmax, renormalised, sigmoid + bias, group-limited: one token
     kinds      dense, noisy top-k, Switch, two levels, expert choice: all tokens of a text
-    overflow   6 tokens, 3 experts: each has room for 6 / 3 * factor, rounded up
+    overflow   6 tokens, 3 experts: the capacity of each is 6 / 3 * factor, rounded up
 
 Glossary
     EXAMPLE    logits of the claim card: the two best hold .629 of the softmax
@@ -79,7 +79,7 @@ class Overflow:
     """The worked example, one frame per capacity factor: six tokens ask for one of three experts each."""
 
     factor: tuple[float, ...]
-    limit: tuple[int, ...]  # room per expert
+    limit: tuple[int, ...]  # capacity of each expert
     logit: Float[Tensor, "t e"]
     probability: Float[Tensor, "t e"]
     chosen: Bool[Tensor, "t e"]
@@ -88,9 +88,9 @@ class Overflow:
 
 
 def overflow() -> Overflow:
-    """Top-1 with first come, first served, as in Switch. With factor 1 the third token for expert 1 finds no room."""
+    """Top-1 with first come, first served, as in Switch. With factor 1 the third token for expert 1 is dropped."""
     logit = 2.0 * F.one_hot(torch.tensor(ASKED), 3).float()
     gate = gates.softmax_topk(logit, 1)
     limit = tuple(gates.capacity(len(ASKED), 3, factor) for factor in FACTORS)
-    kept = torch.stack([gates.within_capacity(gate.chosen, gate.score, room) for room in limit])
+    kept = torch.stack([gates.within_capacity(gate.chosen, gate.score, size) for size in limit])
     return Overflow(FACTORS, limit, logit, gate.score, gate.chosen, kept, gate.weight * kept)

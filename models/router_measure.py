@@ -1,4 +1,4 @@
-"""What the routing is worth in loss: with k experts per token, with less room, and with one expert taken away.
+"""What the routing is worth in loss: with k experts per token, with a smaller capacity, and with one expert taken away.
 
 Source: the ablation is Michel et al. 2019, "Are Sixteen Heads Really Better than One?", section 3, done to experts. The
 model and its held-out rows: models/tiny_moe.py.
@@ -23,7 +23,7 @@ from torch import Tensor
 from models import gates, tiny_moe
 from models.fields import no_tick
 from models.router_reading import mean_loss, read
-from models.specialisation import Favourite, Specialisation, specialisation, token_class
+from models.specialisation import Favourite, Specialisation, specialisation
 from models.specialisation import favourites as favourites_of
 from models.tiny_moe import CONFIGS, DOMAINS, Switches
 
@@ -53,17 +53,19 @@ def text_losses(
 
 
 @dataclass(frozen=True)
-class Rooms:
-    """A text with more and more room per expert."""
+class Capacities:
+    """A text with a larger and larger capacity of the experts."""
 
     factor: tuple[float, ...]
     limit: tuple[int, ...]
-    dropped: Float[Tensor, "f l"]  # share of the assignments that found no room
+    dropped: Float[Tensor, "f l"]  # share of the assignments that were dropped
     loss: Float[Tensor, "f"]
     free: float  # loss without a limit
 
 
-def text_rooms(variant: str, ids: tuple[int, ...], how: Switches, tick: Callable[[float], None] = no_tick) -> Rooms:
+def text_capacities(
+    variant: str, ids: tuple[int, ...], how: Switches, tick: Callable[[float], None] = no_tick
+) -> Capacities:
     """The text with every capacity factor. Raises ModelUnavailable."""
     dropped, loss = [], []
     for i, factor in enumerate(FACTORS):
@@ -75,7 +77,7 @@ def text_rooms(variant: str, ids: tuple[int, ...], how: Switches, tick: Callable
     about = CONFIGS[variant]
     limit = tuple(gates.capacity(len(ids), about.n_expert, f, how.top_k or about.top_k) for f in FACTORS)
     free = mean_loss(read(variant, ids, replace(how, capacity_factor=0.0)).surprise)
-    return Rooms(FACTORS, limit, torch.stack(dropped), torch.tensor(loss), free)
+    return Capacities(FACTORS, limit, torch.stack(dropped), torch.tensor(loss), free)
 
 
 # --- on held-out text ------------------------------------------------------------------------------------------------
@@ -83,7 +85,7 @@ def text_rooms(variant: str, ids: tuple[int, ...], how: Switches, tick: Callable
 
 @torch.no_grad()
 def domain_loss(variant: str, how: Switches) -> Float[Tensor, "d"]:
-    """Loss of each domain. Rows are read one by one, so that none queues behind another for an expert's room.
+    """Loss of each domain. Rows are read one by one, so that none queues behind another for an expert's capacity.
 
     Raises ModelUnavailable.
     """
@@ -148,7 +150,7 @@ def drop(variant: str, how: Switches, layer: int, tick: Callable[[float], None] 
 def specialists(variant: str, how: Switches, tick: Callable[[float], None] = no_tick) -> Specialisation:
     """All routers on the held-out text, beside a router that ignores the token. Raises ModelUnavailable.
 
-    What they choose, without a limit: there rows of several domains are read together, and the last would be dropped.
+    Without a limit: what they choose, whoever is served.
     """
     return specialisation(variant, replace(how, capacity_factor=0.0), tick)
 
@@ -162,11 +164,6 @@ class Favourites:
 
 
 def favourites(variant: str, how: Switches, layer: int, tick: Callable[[float], None] = no_tick) -> Favourites:
-    """Of the layer counted from 0, without tokens that are only a part of a character. Raises ModelUnavailable."""
+    """Of the layer counted from 0. Raises ModelUnavailable."""
     found = specialists(variant, how, tick)
-    best = favourites_of(found, layer, n_token=4 * N_BEST)
-    return Favourites(found, tuple(tuple(one for one in mine if _whole(one))[:N_BEST] for mine in best))
-
-
-def _whole(one: Favourite) -> bool:
-    return token_class(one.label) != "byte"
+    return Favourites(found, favourites_of(found, layer, n_token=N_BEST))

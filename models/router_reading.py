@@ -3,7 +3,7 @@
 Sources: models/tiny_moe.py (the model), models/gates.py (the gates).
 
     loss        mean over the text's tokens of -log p(next token), in nats
-    dropped     a (token, expert) pair that was chosen and found no room
+    dropped     a (token, expert) pair that was chosen past the expert's capacity
 
 Axes: l layer with a router, t token, e expert. Layers and experts are numbered from 1, as they stand on the picture;
 "2.5" is expert 5 of layer 2.
@@ -26,6 +26,14 @@ from models.tiny_moe import Switches
 
 N_TOKEN = 128
 Pair = tuple[int, int]
+
+
+class Signed(float):
+    """A difference. Written with a minus and not a hyphen, and without a sign where it rounds to zero."""
+
+    def __format__(self, code: str) -> str:
+        said = super().__format__(code).replace("-", "−")
+        return said if any(c in "123456789" for c in said) else said.lstrip("+−")
 
 
 @dataclass(frozen=True)

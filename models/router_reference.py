@@ -29,9 +29,8 @@ MIXTRAL = {
 }
 
 
-@torch.no_grad()
-def mixtral_logits(model: TinyMoE, ids: tuple[int, ...]) -> Float[Tensor, "t v"]:
-    """Logits of transformers' Mixtral with the weights of the variant "moe"."""
+def as_mixtral(model: TinyMoE) -> Any:
+    """Transformers' Mixtral with the weights of the variant "moe"."""
     from transformers import MixtralConfig, MixtralForCausalLM
 
     cfg = model.cfg
@@ -62,7 +61,13 @@ def mixtral_logits(model: TinyMoE, ids: tuple[int, ...]) -> Float[Tensor, "t v"]
         both = torch.cat((mine[f"layers.{i}.w_gate"], mine[f"layers.{i}.w_up"]), dim=1)
         theirs[f"model.layers.{i}.mlp.experts.gate_up_proj"] = both
     mixtral.load_state_dict(theirs)
-    return mixtral(torch.tensor(ids)[None]).logits[0]
+    return mixtral
+
+
+@torch.no_grad()
+def mixtral_logits(model: TinyMoE, ids: tuple[int, ...]) -> Float[Tensor, "t v"]:
+    """Its logits for a text."""
+    return as_mixtral(model)(torch.tensor(ids)[None]).logits[0]
 
 
 @torch.no_grad()
@@ -196,13 +201,13 @@ def conserved(chosen: Tensor, kept: Tensor, weight: Tensor) -> float:
     return float(lost)
 
 
-def room_gap(chosen: Tensor, kept: Tensor, n_token: int, room: int) -> float:
+def capacity_gap(chosen: Tensor, kept: Tensor, n_token: int, limit: int) -> float:
     """(token, expert) pairs in which a queue in plain Python decides otherwise: 0."""
     differ = 0
     for e in range(chosen.shape[1]):
         served = 0
         for t in range(n_token):
-            wanted = bool(chosen[t, e]) and served < room
+            wanted = bool(chosen[t, e]) and served < limit
             served += wanted
             differ += wanted != bool(kept[t, e])
     return float(differ)

@@ -17,12 +17,13 @@ Two baselines, because a high NMI is cheap: a router that ignores the token has 
 trained sends equal tokens to equal experts and so has some. What training adds is the rest.
 
 Conventions: a token with k experts counts k times. The <bos> that begins every row is left out. Rows go through the
-model three at a time, one of each domain, as in training: capacity is shared among them.
+model three at a time, one of each domain, as in training. With a capacity every row goes alone: experts serve whoever
+comes first, and in a batch the last domain would be dropped for the others' sake.
 """
 
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -118,12 +119,22 @@ def read(
     losses, traces = [], []
     for i in range(ids.shape[1]):
         # Rows differ in their noise, not only in their text; a router drawn anew stays the same for all of them.
-        seed = how.seed if how.gate == "untrained" else how.seed * 1_009 + i
-        logits, trace = model(ids[:, i], replace(how, seed=seed))
+        batches = ids[:, i].split(1 if how.capacity_factor else len(ids))
+        seeds = [
+            how.seed if how.gate == "untrained" else how.seed * 1_009 + i * len(batches) + d
+            for d in range(len(batches))
+        ]
+        read = [model(batch, replace(how, seed=seed)) for batch, seed in zip(batches, seeds, strict=True)]
+        logits = torch.cat([logits for logits, _ in read])
         losses.append(F.cross_entropy(logits[:, :-1].transpose(1, 2), ids[:, i, 1:], reduction="none"))
-        traces.append(trace)
+        traces.append(tuple(_joined(layer) for layer in zip(*(trace for _, trace in read), strict=True)))
         tick((i + 1) / ids.shape[1])
     return torch.stack(losses, dim=1), traces
+
+
+def _joined(parts: tuple[LayerTrace, ...]) -> LayerTrace:
+    """One layer's traces of several batches as the trace of one."""
+    return LayerTrace(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(LayerTrace)))
 
 
 def loss_per_domain(
@@ -194,8 +205,10 @@ class Favourite:
 def favourites(
     found: Specialisation, layer: int, n_token: int = 8, least: int = 8, n_context: int = 2, width: int = 5
 ) -> tuple[tuple[Favourite, ...], ...]:
-    """Per expert the tokens with the highest lift, among those that occur at least `least` times; ties: the commoner.
+    """Per expert the tokens with the largest count * log(lift), among those that it got at least `least` times.
 
+    A high lift alone favours the rare: whatever goes to one expert only has the same lift, the largest there is. Parts
+    of a character are left out, for nobody can read them. Ties: the lower token id.
     Contexts: up to `n_context` places where the expert got the token, spread over the text, `width` tokens either side.
     """
     by_token = found.layers[layer].by_token
@@ -203,12 +216,12 @@ def favourites(
     rows = found.ids.flatten(0, 1)
     pieces = [label(row) for row in rows.tolist()]
     lift = (by_token / by_token.sum(1, keepdim=True).clamp_min(1)) / (text / text.sum()).clamp_min(1e-12)
-    lift[:, text < least] = 0.0
+    parts = token_classes(len(text)) == CLASSES.index("byte")
+    lift[(by_token < least) | parts] = 0.0
+    worth = by_token * lift.clamp_min(1).log()
     made = []
     for e in range(len(lift)):
-        # Two stable sorts: by lift, ties by how often the token occurs.
-        common = text.argsort(descending=True, stable=True)
-        order = common[lift[e, common].argsort(descending=True, stable=True)][:n_token].tolist()
+        order = worth[e].argsort(descending=True, stable=True)[:n_token].tolist()
         mine = found.served[layer, ..., e].flatten(0, 1)
         best = []
         for v in order:

@@ -22,25 +22,26 @@ from viz.plots import finish
 from viz.view import View
 
 if TYPE_CHECKING:
-    from models.moe_balance import Comparison, Trace
+    from models.cluster_ends import Comparison
+    from models.moe_balance import Trace
 
 Words = Mapping[str, str]
-MAP, SMALL, FIGURE = 510, 240, 360  # heights in pixels
+MAP, SMALL, FIGURE = 560, 240, 360  # heights in pixels
 EDGE = 1.45  # the map shows -EDGE to EDGE
 NONE, WITH = "line:1", "ink"  # the colours of the two runs
 
 
 def plane(trace: Trace, words: Words) -> View:
-    """Who owns which part of the plane, without a remedy and with it, at every filmed step."""
-    film = trace.film
+    """Who owns which part of the plane, without a remedy and with it, at every filmed step; every second point."""
+    film, half = trace.film, slice(None, None, 2)
     runs = [
         Run(
             _names(trace, words)[r],
             film.owner[r].numpy(),
             film.load[r].numpy(),
             strength=film.strength[r].numpy(),
-            chosen=film.first[r].numpy(),
-            dropped=film.dropped[r].numpy() if r else None,
+            chosen=film.first[r, :, half].numpy(),
+            dropped=film.dropped[r, :, half].numpy() if film.dropped[r].any() else None,
             limit=min(1.0, trace.limit) if r and math.isfinite(trace.limit) else None,
             notes=[words["note"].format(loss=loss) for loss in film.loss[r].tolist()],
         )
@@ -51,8 +52,8 @@ def plane(trace: Trace, words: Words) -> View:
         runs,
         x=(-EDGE, EDGE),
         y=(-EDGE, EDGE),
-        points=film.point[0].numpy(),
-        group=film.cluster.numpy(),
+        points=film.point[0, half].numpy(),
+        group=film.cluster[half].numpy(),
         groups=[words["cluster"].format(n=i + 1) for i in range(int(film.cluster.max()) + 1)],
         scrub=Scrub("step", words["step"], trace.step, trace.index),
         alt=" ".join(
@@ -151,13 +152,18 @@ def gates(trace: Trace, words: Words) -> View:
     return curves(
         np.arange(1, norm.shape[1] + 1, dtype=float),
         [Line(name, norm[g], role=f"line:{g}", form="bars") for g, name in enumerate(names)],
-        x_axis=Axis(words["axis_k"], ticks=[(float(k + 1), str(k + 1)) for k in range(norm.shape[1])]),
+        x_axis=_places(words["axis_k"], norm.shape[1]),
         y_axis=Axis(words["axis_gradient"], low=0),
         alt=words["alt_gates"].format(values="; ".join(f"{name} {norm[g, 0]:.1e}" for g, name in enumerate(names))),
         readout=[[words["readout_gates"].format(values=", ".join(_exact(x) for x in norm[:, 0]))]],
         height=FIGURE,
         name="gates",
     )
+
+
+def _places(title: str, n: int) -> Axis:
+    """Groups of bars at 1 to n, with room for whole bars at both ends."""
+    return Axis(title, low=0.4, high=n + 0.6, ticks=[(float(i + 1), str(i + 1)) for i in range(n)])
 
 
 def _exact(x: float) -> str:
@@ -173,7 +179,7 @@ def importance(trace: Trace, words: Words) -> View:
             Line(words["line_load"], 100 * film.load[-1].numpy(), role="line:0", form="bars"),
             Line(words["line_importance"], 100 * film.importance[-1].numpy(), role="line:2", form="bars"),
         ],
-        x_axis=Axis(words["experts"], ticks=[(float(e + 1), str(e + 1)) for e in range(n)]),
+        x_axis=_places(words["experts"], n),
         y_axis=Axis(words["axis_share"], low=0),
         alt=words["alt_importance"].format(
             run=_names(trace, words)[-1],
@@ -233,8 +239,8 @@ def _bars(found: Comparison, words: Words, runs: list[str], measures: list[np.nd
                 y=runs,
                 name=title,
                 orientation="h",
-                marker_color=colours[i],
-                text=[f"{x:.2f}" for x in values],
+                marker={"color": colours[i], "line": {"color": colours[i], "width": 1.5}},  # a bar of 0 is a line
+                text=[f"{abs(x):.2f}" for x in values],
                 textposition="outside",
                 cliponaxis=False,
                 hovertemplate="%{y}: %{x:.3f}<extra>" + title + "</extra>",
@@ -295,6 +301,11 @@ def seeds(found: Comparison, words: Words) -> View:
         height=FIGURE,
         name="seeds",
     )
+
+
+def named(said: Mapping[str, float | int | str], words: Words) -> dict[str, str]:
+    """The remedies among the numbers of a comparison, by the names that a caption gives them."""
+    return {end: words.get(f"remedy_{said[end]}", "") for end in ("even", "best", "first", "last")}
 
 
 def _names(trace: Trace, words: Words) -> list[str]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from models.moe_cost import Trace
 
 __all__ = [
-    "PICTURES", "arithmetic", "bars", "captions", "combinations", "devices", "landscape", "layers", "memory",
+    "PICTURES", "arithmetic", "bars", "below", "captions", "combinations", "devices", "landscape", "layers", "memory",
     "shrinking", "step", "thumbnail", "touched",
 ]  # fmt: skip
 
@@ -200,11 +200,27 @@ PICTURES = (touched, arithmetic, memory, devices, shrinking, combinations, layer
 NOTES = {"deepseek-v3": "prediction", "qwen3-next-80b-a3b": "prediction", "llama4-scout": "text",
          "llama4-maverick": "text", "switch-base-8": "switch", "switch-base-128": "switch"}  # fmt: skip
 
+UNPUBLISHED = ("switch-base-8", "switch-base-128", "own")  # their makers give no round numbers
+
+
+def below(name: str, trace: Trace) -> str:
+    """Name of the caption below a picture of the gallery; what devices send depends on how many there are."""
+    if name != "devices":
+        return name
+    n, k, d = trace.shape[0].n_expert, trace.shape[0].top_k, trace.n_device
+    if not n:
+        return "devices_none"
+    if d == 1:
+        return "devices_one"
+    return "devices_single" if k == 1 else "devices_apart" if n <= d else "devices"
+
 
 def captions(trace: Trace) -> list[str]:
     """Names of the captions below the main pictures: what they show, and where the sizes come from."""
     names = ["look", "routed", "batch"] if trace.shape[0].n_expert else ["no_expert"]
     names.append(f"source_{trace.opened}")
+    if trace.key[0] not in UNPUBLISHED:
+        names.append("published")
     return names + ([f"note_{NOTES[trace.key[0]]}"] if trace.key[0] in NOTES else [])
 
 

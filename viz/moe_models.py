@@ -19,7 +19,7 @@ Words = Mapping[str, str]
 LOW, FIGURE, TALL = 280, 400, 520  # heights in pixels
 PARTS = ("embedding", "attention", "dense", "router", "shared", "experts", "head", "vector")
 # Which of the categorical colours each part has.
-PLACES = {"embedding": 5, "attention": 0, "dense": 4, "router": 6, "shared": 1, "experts": 2, "head": 3, "vector": 7}
+PLACES = {"embedding": 1, "attention": 0, "dense": 4, "router": 6, "shared": 3, "experts": 2, "head": 5, "vector": 7}
 DTYPES = ("float32", "bfloat16", "float8", "int4")
 FFNS = ("dense", "moe", "shared")
 GREY = palette.palette()["verdict"]["gray"]  # a middle tone, for light and dark paper
@@ -82,25 +82,38 @@ def memory(trace: Trace, words: Words) -> go.Figure:
     """Bytes of all parameters in each format, beside cards of 80 GB."""
     table = trace.memory.numpy() / B
     kinds = [words[f"dtype_{name}"] for name in DTYPES]
+    rows, most = np.arange(len(DTYPES)), float(table.max())
+    lined = most > 0.6 * CARD  # else the card's end is out of sight
+    span = 1.45 * max(most, CARD if lined else 0.0)
     figure = go.Figure()
     for m, part in enumerate(("experts", "dense")):
+        name = shown(trace.name[m])
         figure.add_bar(
-            y=kinds,
+            y=rows,
             x=table[m],
             orientation="h",
-            name=shown(trace.name[m]),
+            name=name,
+            legendgroup=name + " " * m,
             marker_color=colour(part),
-            text=[words["cards"].format(gb=gb, cards=int(np.ceil(gb / CARD))) for gb in table[m]],
-            textposition="outside",
-            cliponaxis=False,
-            constraintext="none",
-            hovertemplate="%{x:,.1f} GB<extra>" + shown(trace.name[m]) + "</extra>",
+            hovertemplate="%{x:,.1f} GB<extra>" + name + "</extra>",
         )
-    figure.add_vline(x=CARD, line={"color": GREY, "dash": "dash"})
-    place = {"x": CARD, "y": 1, "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
-    figure.add_annotation(text=words["card"], showarrow=False, **place)
-    figure.update_xaxes(title=words["axis_gb"], range=[0, 1.4 * float(table.max())], zeroline=False)
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+        figure.add_scatter(  # what a short bar says stands beyond the card's line, which would cross it out
+            y=rows + (m - 0.5) * 0.375,
+            x=np.where(lined & (table[m] < CARD), CARD, table[m]) + 0.01 * span,
+            mode="text",
+            text=[words["cards"].format(gb=gb, cards=int(np.ceil(gb / CARD))) for gb in table[m]],
+            textposition="middle right",
+            cliponaxis=False,
+            legendgroup=name + " " * m,
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    if lined:
+        figure.add_vline(x=CARD, line={"color": GREY, "dash": "dash"})
+        place = {"x": CARD, "y": 1, "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
+        figure.add_annotation(text=words["card"], showarrow=False, **place)
+    figure.update_xaxes(title=words["axis_gb"], range=[0, span], zeroline=False)
+    figure.update_yaxes(range=[len(DTYPES) - 0.5, -0.5], tickvals=rows, ticktext=kinds, showgrid=False, zeroline=False)
     values = "; ".join(f"{kind}: {table[0, t]:,.1f} / {table[1, t]:,.1f}" for t, kind in enumerate(kinds))
     alt = words["alt_memory"].format(name=trace.name[0], beside=trace.name[1], values=values)
     legend = {"orientation": "h", "y": 1.1, "yanchor": "bottom", "x": 0}
@@ -198,10 +211,12 @@ def landscape(trace: Trace, words: Words) -> go.Figure:
     for sparse in (True, False):
         of = [i for i in range(len(x)) if (y[i] < x[i]) == sparse]
         chosen = [trace.all_name[i] in trace.name for i in of]
+        tone = colour("experts" if sparse else "dense")
         marker = {
-            "color": colour("experts" if sparse else "dense"),
-            "size": [16 if one else 9 for one in chosen],
-            "line": {"width": [3 if one else 0 for one in chosen], "color": GREY},
+            "color": [_faded(tone, 0.3 if one else 0.1) for one in chosen],  # rings: two models may lie on one spot
+            "size": [18 if one else 9 for one in chosen],
+            "line": {"width": [3 if one else 2 for one in chosen], "color": tone},
+            "opacity": 1,
         }
         figure.add_scatter(
             x=x[of],
@@ -221,6 +236,10 @@ def landscape(trace: Trace, words: Words) -> go.Figure:
     return finish(figure, alt, TALL, margin={"l": 64, "r": 8, "t": 40, "b": 56})
 
 
+def _faded(tone: str, strength: float) -> str:
+    return f"rgba({', '.join(str(int(tone[i : i + 2], 16)) for i in (1, 3, 5))}, {strength})"
+
+
 # Where a label may stand beside its dot: Plotly's name, and which way its box lies from the dot.
 _AROUND = {
     "top center": (0, 1), "bottom center": (0, -1), "middle right": (1, 0), "middle left": (-1, 0), "top right": (1, 1),
@@ -231,25 +250,39 @@ _AROUND = {
 def _places(
     x: np.ndarray, y: np.ndarray, lengths: list[int], xs: tuple[float, float], ys: tuple[float, float]
 ) -> list[str]:
-    """For each label the first place where it covers no dot and no label before it, in a picture of usual size."""
-    px = 640 * (x - xs[0]) / (xs[1] - xs[0])
+    """For each label the place where it covers least of the dots and of the labels before it, in a picture of usual
+    size and, where that leaves a choice, on a phone."""
     py = 400 * (y - ys[0]) / (ys[1] - ys[0])
-    taken = [(a - 7, b - 7, a + 7, b + 7) for a, b in zip(px, py, strict=True)]
+    wide = {640: 1.0, 290: 0.02}  # how much each width of the picture counts
+    px = {one: one * (x - xs[0]) / (xs[1] - xs[0]) for one in wide}
+    taken = {one: [(a - 7, b - 7, a + 7, b + 7) for a, b in zip(px[one], py, strict=True)] for one in wide}
     found = []
     for i, length in enumerate(lengths):
-        width, best = 6.6 * length, ("top center", np.inf, taken[i])
+        half, costs = 3.3 * length, {}
         for name, (right, up) in _AROUND.items():
-            a, b = px[i] + right * (width / 2 + 9), py[i] + up * 14
-            box = (a - width / 2, b - 7, a + width / 2, b + 7)
-            over = sum(
-                max(0.0, min(box[2], other[2]) - max(box[0], other[0]))
-                * max(0.0, min(box[3], other[3]) - max(box[1], other[1]))
-                for k, other in enumerate(taken)
-                if k != i
-            )
-            over += 1e3 * (box[0] < 0 or box[2] > 640)
-            if over < best[1]:
-                best = (name, over, box)
-        found.append(best[0])
-        taken.append(best[2])
+            boxes = {one: _around(px[one][i] + right * (half + 9), py[i] + up * 11, half) for one in wide}
+            over = {one: _covered(boxes[one], [box for k, box in enumerate(taken[one]) if k != i]) for one in wide}
+            for one, (low, _, high, _) in boxes.items():
+                over[one] += 1e3 * (low < 0 or high > one)
+            costs[name] = (sum(over[one] * wide[one] for one in wide), boxes)
+        best = min(costs, key=lambda name: costs[name][0])
+        found.append(best)
+        for one, box in costs[best][1].items():
+            taken[one].append(box)
     return found
+
+
+_Box = tuple[float, float, float, float]
+
+
+def _around(x: float, y: float, half: float) -> _Box:
+    return (x - half, y - 7, x + half, y + 7)
+
+
+def _covered(box: _Box, others: list[_Box]) -> float:
+    """Area that others take of a box."""
+    return sum(
+        max(0.0, min(box[2], other[2]) - max(box[0], other[0]))
+        * max(0.0, min(box[3], other[3]) - max(box[1], other[1]))
+        for other in others
+    )

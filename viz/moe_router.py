@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from models.moe_router import Trace
 
 __all__ = [
-    "captions", "example", "kinds", "load", "matrix", "orders", "overflow", "paths", "routing", "thumbnail",
+    "below", "captions", "example", "kinds", "load", "matrix", "orders", "overflow", "paths", "routing", "thumbnail",
 ]  # fmt: skip
 
 Words = Mapping[str, str]
-HERO, PATHS, MATRIX, FIGURE = 520, 460, 460, 380  # heights in pixels
+HERO, PATHS, FIGURE = 520, 460, 380  # heights in pixels
+MATRIX, ROW = 150, 20  # of the matrix without its rows, and of a row
 OWN_SCORE = ("sigmoid_bias", "noisy_topk", "group_limited")  # gates that compare something else than the probability
 
 
@@ -122,48 +123,50 @@ def paths(trace: Trace, words: Words) -> View:
 
 
 def matrix(trace: Trace, words: Words) -> View:
-    """Experts by tokens of the layer: logits, probabilities, weights, every cell in words."""
+    """Tokens near the pinned one by experts: the layer's logits, probabilities, weights, every cell in words."""
+    first, end = trace.near
+    near = slice(first, end)
     layer, n_expert = trace.layer, trace.logit.shape[2]
     stages = [
         Stage(
             words["stage_logit"],
-            trace.logit[layer].T.numpy(),
+            trace.logit[layer, near].numpy(),
             "signed",
             words["explain_logit"],
             masked=words["explain_off"],
         ),
         Stage(
             words[f"stage_{trace.squash}"],
-            trace.probability[layer].T.numpy(),
+            trace.probability[layer, near].numpy(),
             "probability",
             words["explain_probability"],
             limits=(0.0, 1.0),
         ),
         Stage(
             words["stage_weight"],
-            np.where(trace.kept[layer].T.numpy(), trace.weight[layer].T.numpy(), -np.inf),
+            np.where(trace.kept[layer, near].numpy(), trace.weight[layer, near].numpy(), -np.inf),
             "probability",
             words["explain_weight"],
             masked=words["explain_unused"],
             limits=(0.0, 1.0),
         ),
     ]
-    chosen = trace.chosen[layer].sum(0)
+    chosen = trace.chosen[layer, near].sum(0)
     return inspector(
         [Panel(words["layer_n"].format(layer=layer + 1), stages)],
+        trace.label[near],
         [str(e + 1) for e in range(n_expert)],
-        trace.label,
         alt=words["alt_matrix"].format(
             layer=layer + 1,
             experts=n_expert,
-            n=len(trace.label),
+            n=end - first,
             busiest=int(chosen.argmax()) + 1,
             most=int(chosen.max()),
         ),
         words={"rows": words["rows"], "cols": words["cols"]},
         stage=2,
-        pin=(int(trace.weight[layer, trace.token].argmax()), trace.token),
-        height=MATRIX,
+        pin=(trace.token - first, int(trace.weight[layer, trace.token].argmax())),
+        height=MATRIX + ROW * (end - first),
         name=f"experts-layer-{layer + 1}",
     )
 
@@ -219,12 +222,18 @@ def captions(trace: Trace) -> list[str]:
         "unchanged": not bool((trace.surprise != trace.surprise_trained).any()) and len(trace.surprise) > 0,
         f"gate_{trace.gate}": trace.gate != trace.trained_gate,
         "dropped": bool((chosen & ~kept).any()),
-        "roomy": trace.limit > 0 and not bool((chosen & ~kept).any()),
+        "within": trace.limit > 0 and not bool((chosen & ~kept).any()),
         "without": bool(trace.without),
         "bad": bool(trace.bad),
         "cut": trace.n_cut > 0,
     }
     return [name for name, it_is_so in wanted.items() if it_is_so]
+
+
+def below(name: str, trace: Trace) -> list[str]:
+    """Names of the captions below a further picture."""
+    part = name == "matrix" and trace.near[1] - trace.near[0] < len(trace.label)
+    return [name, "matrix_part"] if part else [name]
 
 
 def thumbnail(trace: Trace) -> str:

@@ -65,7 +65,7 @@ def _bars(weight: np.ndarray, titles: Sequence[str], words: Words, alt: str) -> 
             x=number,
             y=row,
             marker_color=[colour_of(e) for e in range(n_expert)],
-            text=[f"{x:.3f}" if x > 0 else "" for x in row],
+            text=[f"{x:.2f}" if x > 0 else "" for x in row],
             textposition="outside",
             textangle=0,
             constraintext="none",
@@ -75,11 +75,11 @@ def _bars(weight: np.ndarray, titles: Sequence[str], words: Words, alt: str) -> 
             row=i + 1,
             col=1,
         )
-        figure.update_yaxes(range=[0, 1.25], tickvals=[0, 0.5, 1], showticklabels=False, row=i + 1, col=1)
+        figure.update_yaxes(range=[0, 1.25], tickvals=[0, 0.5, 1], row=i + 1, col=1)
         figure.update_xaxes(type="category", showticklabels=i == len(weight) - 1, row=i + 1, col=1)
     figure.update_xaxes(title=words["axis_expert"], row=len(weight), col=1)
     figure.update_annotations(x=0, xanchor="left", font_size=13)
-    return finish(figure, alt, 60 + 108 * len(weight), margin={"l": 8, "r": 8, "t": 32, "b": 48})
+    return finish(figure, alt, 60 + 108 * len(weight), margin={"l": 32, "r": 8, "t": 32, "b": 48})
 
 
 def kinds(trace: Trace, words: Words) -> go.Figure:
@@ -129,7 +129,7 @@ def kinds(trace: Trace, words: Words) -> go.Figure:
 
 
 def overflow(trace: Trace, words: Words) -> View:
-    """Six tokens, three experts: drag the capacity factor, and see who finds no room."""
+    """Six tokens, three experts: drag the capacity factor, and see who is dropped."""
     made, factor = trace.overflow, trace.capacity
     n = len(made.factor)
     t, e = made.logit.shape
@@ -149,7 +149,7 @@ def overflow(trace: Trace, words: Words) -> View:
         limit=made.limit,
         stages=[words["stage_logit"], words["stage_softmax"], words["stage_weight"]],
         alt=words["alt_overflow"].format(
-            factor=made.factor[index], room=made.limit[index], dropped=dropped[index], tokens=t, experts=e
+            factor=made.factor[index], limit=made.limit[index], dropped=dropped[index], tokens=t, experts=e
         ),
         height=420,
         name="overflow",

@@ -1,4 +1,4 @@
-"""Pictures of what routing is worth: loss against k and against room, experts taken away, what experts specialise in.
+"""Pictures of what routing is worth: loss against k and capacity, experts taken away, what experts specialise in.
 
 Functions take what models/router_measure.py and models/specialisation.py return, and the page's words.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.moe_router import Trace
-    from models.router_measure import Drop, Favourites, Rooms, Sweep
+    from models.router_measure import Capacities, Drop, Favourites, Sweep
     from models.specialisation import Specialisation
 
 Words = Mapping[str, str]
@@ -31,6 +31,14 @@ FIGURE = 380
 DOMAINS = ("shakespeare", "chinese", "python")
 CLASSES = ("special", "newline", "space", "digit", "punctuation", "han", "byte", "capital", "word", "piece")
 N_CONTEXT = 2
+APART = "\u00a0\u00a0\u00a0 "  # between tokens in a table; · and | may be tokens themselves
+VISIBLE = 0.005  # nats: losses that differ by less are the same with two decimals
+
+
+def signed(x: float, digits: int = 2) -> str:
+    """A difference with its sign, a minus and not a hyphen; none where it rounds to zero."""
+    said = f"{float(x):+.{digits}f}".replace("-", "−")
+    return said if any(c in "123456789" for c in said) else said[1:]
 
 
 def _whole(low: int, high: int) -> list[tuple[float, str]]:
@@ -94,8 +102,8 @@ def held_out(trace: Trace, sweep: Sweep, words: Words) -> View:
     )
 
 
-def rooms(trace: Trace, found: Rooms, words: Words) -> View:
-    """Share of the assignments that find no room, against the capacity factor, one line per layer."""
+def capacities(trace: Trace, found: Capacities, words: Words) -> View:
+    """Share of the assignments that are dropped, against the capacity factor, one line per layer."""
     dropped = 100 * found.dropped.numpy()
     lines = [
         Line(words["layer_n"].format(layer=layer + 1), dropped[:, layer], role=f"line:{layer}")
@@ -108,8 +116,8 @@ def rooms(trace: Trace, found: Rooms, words: Words) -> View:
         x_axis=Axis(words["axis_factor"], low=found.factor[0], high=found.factor[-1]),
         y_axis=Axis(words["axis_dropped"], low=0, high=100),
         marks=[(1.0, words["mark_one"])],
-        alt=words["alt_rooms"].format(
-            room=found.limit[at], share=float(found.dropped[at].mean()), last=float(found.dropped[-1].mean())
+        alt=words["alt_capacities"].format(
+            limit=found.limit[at], share=float(found.dropped[at].mean()), last=float(found.dropped[-1].mean())
         ),
         height=FIGURE,
         name="dropped",
@@ -126,9 +134,10 @@ def drop(trace: Trace, found: Drop, words: Words) -> go.Figure:
             zmin=-largest,
             zmax=largest,
             colorscale=palette.plotly_scale("signed"),
-            text=np.char.mod("%+.2f", rise.T),
+            text=np.vectorize(signed)(rise.T),
+            customdata=np.vectorize(signed)(rise.T, 3),
             texttemplate="%{text}" if len(rise) <= 8 else None,
-            hovertemplate=words["expert_n"].format(expert="%{x}") + ", %{y}: %{z:+.3f}<extra></extra>",
+            hovertemplate=words["expert_n"].format(expert="%{x}") + ", %{y}: %{customdata}<extra></extra>",
             x=[str(e + 1) for e in range(len(rise))],
             y=[words[f"domain_{domain}"] for domain in DOMAINS],
             colorbar={"title": {"text": words["axis_rise"], "side": "right"}, "thickness": 12},
@@ -138,7 +147,7 @@ def drop(trace: Trace, found: Drop, words: Words) -> go.Figure:
     figure.update_yaxes(autorange="reversed", showgrid=False)
     e, d = np.unravel_index(int(rise.argmax()), rise.shape)
     alt = words["alt_drop"].format(
-        layer=found.layer + 1, expert=int(e) + 1, domain=words[f"domain_{DOMAINS[d]}"], rise=float(rise.max())
+        layer=found.layer + 1, expert=int(e) + 1, domain=words[f"domain_{DOMAINS[d]}"], rise=signed(rise.max())
     )
     return finish(figure, alt, 280)
 
@@ -149,18 +158,18 @@ def _drop_facts(found: Drop, words: Words) -> dict[str, float | int | str]:
     e, d = divmod(int(rise.argmax()), rise.shape[1])
     mean = rise.mean(1)
     said: dict[str, float | int | str] = {
+        "as_trained": bool((found.loss == found.loss_trained).all()),
+        "layer": found.layer + 1,
         "expert": e + 1,
         "domain": words[f"domain_{DOMAINS[d]}"],
-        "most": float(rise.max()),
-        "mean": float(mean.mean()),
-        "worst": int(mean.argmax()) + 1,
-        "worst_rise": float(mean.max()),
+        "most": signed(float(rise.max())),
+        "mean": signed(float(mean.mean()), 3),
         "least": int(mean.argmin()) + 1,
-        "least_rise": float(mean.min()),
+        "least_rise": signed(float(mean.min()), 3),
     }
     for i, domain in enumerate(DOMAINS):
         said[domain] = float(found.loss[i])
-        said[f"{domain}_rise"] = float(found.loss[i] - found.loss_trained[i])
+        said[f"{domain}_rise"] = signed(float(found.loss[i] - found.loss_trained[i]))
     return said
 
 
@@ -242,7 +251,7 @@ def _special_facts(found: Specialisation, layer: int, words: Words) -> dict[str,
 
 
 def favourites(trace: Trace, made: Favourites, words: Words) -> dict[str, list[str]]:
-    """Each expert's favourite tokens (times more often than in the text), places where it got them, its main domain."""
+    """Each expert's favourite tokens (× lift), places where it got them, its main domain."""
     columns: dict[str, list[str]] = {
         words[name]: [] for name in ("col_expert", "col_tokens", "col_contexts", "col_work")
     }
@@ -252,8 +261,8 @@ def favourites(trace: Trace, made: Favourites, words: Words) -> dict[str, list[s
         d = int(share.argmax())
         row = (
             str(e + 1),
-            " │ ".join(f"{visible(one.label)} ×{one.count}" for one in mine) or "–",
-            " │ ".join(
+            APART.join(f"{visible(one.label)}\u00a0×{one.lift:.1f}" for one in mine) or "–",
+            APART.join(
                 f"{_short(before)}[{_short(token)}]{_short(after)}"
                 for one in mine[:N_CONTEXT]
                 for before, token, after in one.contexts[:1]
@@ -267,28 +276,52 @@ def favourites(trace: Trace, made: Favourites, words: Words) -> dict[str, list[s
 
 
 def _short(text: str) -> str:
-    """Labels in a table: a byte that is only a part of a character as one sign."""
-    return re.sub(r"<0x[0-9A-F]{2}>", "▯", visible(text))
+    """Labels in a table: bytes as characters, a part of one as a sign; a line may end after a space."""
+    return visible(re.sub(r"(?:<0x[0-9A-F]{2}>)+", _characters, text)).replace("·", "·\u200b")
+
+
+def _characters(run: re.Match[str]) -> str:
+    read = bytes.fromhex(re.sub(r"<0x|>", "", run.group())).decode("utf-8", "replace")
+    return re.sub("\ufffd+", "▯", read)
+
+
+def notes(name: str, numbers: Mapping[str, Any]) -> list[str]:
+    """Which sentences are true of these numbers (`facts`), in order."""
+    match name:
+        case "losses":
+            best, trained_k = numbers["best"], numbers["trained_k"]
+            if numbers["highest"] - numbers["least"] < VISIBLE:
+                where = "flat"
+            elif numbers["gain"] < VISIBLE:
+                where = "trained"
+            else:
+                where = "fewer" if best < trained_k else "more"
+            return ["losses", f"losses_{where}"]
+        case "drop":
+            return ["drop_trained" if numbers["as_trained"] else "drop_changed", "drop"]
+    return [name]
 
 
 def facts(name: str, trace: Trace, found: Any, words: Words) -> dict[str, float | int | str]:
     """Numbers of the sentence below one of these pictures."""
     match name:
         case "losses":
-            best = int(found.argmin())
+            best, trained = int(found.argmin()), float(found[trace.trained_k - 1])
             return {
                 "k": trace.k, "now": float(found[min(trace.k, len(found)) - 1]), "one": float(found[0]),
                 "all": float(found[-1]), "n": len(found), "best": best + 1, "least": float(found[best]),
-                "trained_k": trace.trained_k, "trained": float(found[trace.trained_k - 1]),
+                "highest": float(found.max()), "trained_k": trace.trained_k, "trained": trained,
+                "gain": trained - float(found[best]),
+                "times": (best + 1 + trace.n_shared) / (trace.trained_k + trace.n_shared),
             }  # fmt: skip
-        case "rooms":
+        case "capacities":
             at = found.factor.index(1.0)
             enough = [f for f, lost in zip(found.factor, found.dropped, strict=True) if not bool(lost.any())]
             return {
-                "room": found.limit[at], "share": float(found.dropped[at].mean()),
+                "limit": found.limit[at], "share": float(found.dropped[at].mean()),
                 "worst": int(found.dropped[at].argmax()) + 1, "worst_share": float(found.dropped[at].max()),
-                "loss": float(found.loss[at]), "free": found.free, "rise": float(found.loss[at]) - found.free,
-                "tight": found.factor[0], "tight_rise": float(found.loss[0]) - found.free,
+                "loss": float(found.loss[at]), "rise": signed(float(found.loss[at]) - found.free),
+                "tight": found.factor[0], "tight_rise": signed(float(found.loss[0]) - found.free),
                 "enough": f"{enough[0]:g}" if enough else f"> {found.factor[-1]:g}",
             }  # fmt: skip
         case "held_out":

@@ -1,9 +1,10 @@
 """Balance between experts: a live training collapses without a remedy, and with one it does not."""
 
+from dataclasses import replace
 from functools import partial
 
 import ui
-from models import moe_balance
+from models import cluster_ends, moe_balance
 from viz import moe_balance as pictures
 
 here = ui.open_page(__file__)
@@ -29,9 +30,16 @@ def picture() -> None:
         if name in COMPARED:
             found = here.run(moe_balance.compare, moe_balance.trained(cfg), name)
             here.show(getattr(pictures, COMPARED[name])(found, here.words), key=name)
+            said = cluster_ends.ends(found)
+            here.note(f"note_{name}", **facts | said | pictures.named(said, here.words))
+        elif name == "bias" and cfg.remedy != "bias":  # no other remedy moves a bias: show the one that does
+            moved = here.run(moe_balance.trace, moe_balance.trained(replace(cfg, remedy="bias")))
+            moved = moe_balance.at(moved, cfg.step)
+            here.show(pictures.bias(moved, here.words), key=name)
+            here.caption("bias_instead", **moe_balance.facts(moved))
         else:
             here.show(getattr(pictures, name)(trace, here.words), key=name)
-        here.caption(name, **facts)
+            here.caption(name, **facts)
 
     with right:
         here.gallery({name: partial(further, name) for name in here.spec["gallery"]})

@@ -26,7 +26,7 @@ def picture() -> None:
 
     def further(name: str) -> None:
         here.show(getattr(pictures, name)(trace, here.words), key=name)
-        here.caption(name, **facts)
+        here.caption(pictures.below(name, trace), **facts)
 
     with right:
         here.gallery({name: partial(further, name) for name in here.spec["gallery"]})

@@ -27,7 +27,7 @@ def picture() -> None:
     # These read more than the text once: they are computed only when their picture is asked for.
     works = {
         "losses": (measure.text_losses, cfg.model, trace.ids, how),
-        "rooms": (measure.text_rooms, cfg.model, trace.ids, how),
+        "capacities": (measure.text_capacities, cfg.model, trace.ids, how),
         "held_out": (measure.sweep, cfg.model, how),
         "drop": (measure.drop, cfg.model, how, trace.layer),
         "specialists": (measure.specialists, cfg.model, how),
@@ -37,7 +37,8 @@ def picture() -> None:
     def further(name: str) -> None:
         if name not in works:
             here.show(getattr(pictures, name)(trace, here.words), key=name)
-            here.caption(name, **facts)
+            for said in pictures.below(name, trace):
+                here.caption(said, **facts)
             return
         found = here.run(*works[name])
         drawn = getattr(measured, name)(trace, found, here.words)
@@ -45,7 +46,9 @@ def picture() -> None:
             here.table(drawn)
         else:
             here.show(drawn, key=name)
-        here.note(f"note_{name}", **measured.facts(name, trace, found, here.words))
+        numbers = measured.facts(name, trace, found, here.words)
+        for said in measured.notes(name, numbers):
+            here.note(f"note_{said}", **numbers)
 
     here.gallery({name: partial(further, name) for name in here.spec["gallery"]})
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -10,13 +12,13 @@ import sys
 import time
 import tomllib
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, expect, sync_playwright
 
 from ui.settings import ROOT
 from viz.view import View
@@ -162,6 +164,41 @@ def serve(route: Route) -> None:
         route.fulfill(body=file.read_bytes(), content_type=TYPES[file.suffix])
     else:
         route.fulfill(body=PAGE, content_type="text/html; charset=utf-8")
+
+
+def hosts(page: Page, names: Iterable[str]) -> Iterator[tuple[str, Locator]]:
+    """The places of views mounted below each other, each with its view's name."""
+    for i, name in enumerate(names):
+        yield name, page.locator(f"#host{i or ''}")
+
+
+def faults(page: Page, names: Iterable[str], within: str = "document.querySelector('main')", **options: Any) -> Any:
+    """What axe objects to on a page of views below each other: the rule, how grave, the views it lies in, and where.
+
+    Two views may have landmarks of one name, as they would on two pages; one view may not.
+    """
+    page.add_script_tag(path=AXE)
+    found = page.evaluate(f"(options) => axe.run({within}, options)", {"resultTypes": ["violations"]} | options)
+    called = {f"#host{i or ''}": name for i, name in enumerate(names)}
+
+    def views(node: Any) -> list[str]:
+        return [called.get(place, place) for place in re.findall(r"#host\d*", json.dumps(node["target"]))]
+
+    def repeated(node: Any) -> bool:
+        places = [
+            view for one in [node, *(n for rule in node["any"] for n in rule["relatedNodes"])] for view in views(one)
+        ]
+        return len(places) > len(set(places))
+
+    told = []
+    for one in found["violations"]:
+        nodes = [node for node in one["nodes"] if one["id"] != "landmark-unique" or repeated(node)]
+        if nodes:
+            where = dict.fromkeys(view for node in nodes for view in views(node))
+            told.append(
+                (one["id"], one["impact"], [*where], [node["target"] for node in nodes][:3], nodes[0]["any"][:1])
+            )
+    return told
 
 
 @pytest.fixture

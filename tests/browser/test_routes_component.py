@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import AXE, Open
+from tests.browser.conftest import Open, faults, hosts
 from tests.unit.test_components import _contrast
 from viz import palette
 from viz.components.kit import Scrub
@@ -483,42 +483,46 @@ def views() -> dict[str, View]:
 
 
 @pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (760, "light"), (1400, "dark")])
-@pytest.mark.parametrize("name", views())
-def test_nothing_overflows_and_everyone_can_use_it(show: Open, name: str, width: int, theme: str) -> None:
-    view = views()[name]
-    page = show(view, width=width, lang="zh")
+def test_nothing_overflows_and_everyone_can_use_it(show: Open, width: int, theme: str) -> None:
+    shown = views()
+    page = show(*shown.values(), width=width, lang="zh")
     page.evaluate("(theme) => { document.body.className = theme }", theme)
-    expect(page.locator(".kit")).to_have_css("color", "rgb(26, 29, 33)" if theme == "light" else "rgb(232, 234, 237)")
+    ink = "rgb(26, 29, 33)" if theme == "light" else "rgb(232, 234, 237)"
+    for name, host in hosts(page, shown):
+        expect(host.locator(".kit"), name).to_have_css("color", ink)
+        wide = host.evaluate("""(host) => [...host.shadowRoot.querySelectorAll(".kit *")]
+          .filter((e) => !e.closest(".spoken, .theme-probe") && e.getBoundingClientRect().right > innerWidth + 0.5)
+          .map((e) => e.className)""")
+        assert not wide, name
+        low = host.evaluate("""(host) => { const end = host.getBoundingClientRect().bottom;
+          return [...host.shadowRoot.querySelectorAll(".kit *:not(.spoken)")]
+            .filter((e) => !e.closest(".panel") && e.getBoundingClientRect().bottom > end + 1)
+            .map((e) => e.className) }""")
+        assert not low, name
+        if width > 700 and name not in ("long", "full", "dense"):
+            height = host.locator(".routes").evaluate("(e) => e.getBoundingClientRect().height")
+            assert height == shown[name].height, name
+        clipped = host.locator(".panel").evaluate("(e) => e.scrollHeight - e.clientHeight")
+        assert name == "odd" or clipped <= 1, name
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    wide = page.evaluate("""() => [...host.shadowRoot.querySelectorAll(".kit *")]
-      .filter((e) => !e.closest(".spoken, .theme-probe") && e.getBoundingClientRect().right > innerWidth + 0.5)
-      .map((e) => e.className)""")
-    assert not wide
-    low = page.evaluate("""() => { const end = host.getBoundingClientRect().bottom;
-      return [...host.shadowRoot.querySelectorAll(".kit *:not(.spoken)")]
-        .filter((e) => !e.closest(".panel") && e.getBoundingClientRect().bottom > end + 1).map((e) => e.className) }""")
-    assert not low
-    if width > 700 and name not in ("long", "full", "dense"):
-        assert page.locator(".routes").evaluate("(e) => e.getBoundingClientRect().height") == view.height
-    clipped = page.locator(".panel").evaluate("(e) => e.scrollHeight - e.clientHeight")
-    assert name == "odd" or clipped <= 1
-    page.add_script_tag(path=AXE)
-    found = page.evaluate("axe.run(document.querySelector('main'), {resultTypes: ['violations']})")["violations"]
-    faults = [(one["id"], [node["target"] for node in one["nodes"]][:3], one["nodes"][0]["any"][:1]) for one in found]
-    assert not faults, json.dumps(faults, indent=1, ensure_ascii=False)[:3000]
+    found = faults(page, shown)
+    assert not found, json.dumps(found, indent=1, ensure_ascii=False)[:3000]
 
 
 @pytest.mark.parametrize("width", [390, 1100])
-@pytest.mark.parametrize("name", ["usual", "fine", "full", "long", "odd"])
-def test_tokens_and_bins_do_not_overlap(show: Open, name: str, width: int) -> None:
-    page = show(views()[name], width=width)
-    boxes = page.evaluate("""() => [...host.shadowRoot.querySelectorAll(".handle")].map((e) => {
-      const { left, top, right, bottom } = e.getBoundingClientRect(); return [left, top, right, bottom] })""")
-    place = box_of(page.locator(".flow"))
-    for i, a in enumerate(boxes):
-        assert a[0] >= place["x"] - 3 and a[2] <= place["x"] + place["width"] + 3
-        for b in boxes[:i]:
-            assert min(a[2], b[2]) - max(a[0], b[0]) <= 4.1 or min(a[3], b[3]) - max(a[1], b[1]) <= 0.1
+def test_tokens_and_bins_do_not_overlap(show: Open, width: int) -> None:
+    shown = {name: views()[name] for name in ("usual", "fine", "full", "long", "odd")}
+    page = show(*shown.values(), width=width)
+    for name, host in hosts(page, shown):
+        boxes = host.evaluate("""(host) => [...host.shadowRoot.querySelectorAll(".handle")].map((e) => {
+          const { left, top, right, bottom } = e.getBoundingClientRect(); return [left, top, right, bottom] })""")
+        place = box_of(host.locator(".flow"))
+        assert boxes, name
+        for i, a in enumerate(boxes):
+            assert a[0] >= place["x"] - 3 and a[2] <= place["x"] + place["width"] + 3, name
+            for b in boxes[:i]:
+                apart = min(a[2], b[2]) - max(a[0], b[0]) <= 4.1 or min(a[3], b[3]) - max(a[1], b[1]) <= 0.1
+                assert apart, (name, a, b)
 
 
 def test_what_is_typed_stays_text(show: Open, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from models import cluster_film, cluster_moe, cluster_training, moe_balance
 from models.balance_reference import BY_GATE
 from models.balancing import bias_step, load, load_entropy
+from models.cluster_ends import COLLAPSED, Comparison, ends
 from models.cluster_moe import GATES, N_CLUSTER, N_FEATURE, N_HIDDEN, SPREAD, Layer, experts, forward, scores, world
 from models.cluster_training import FRAMES, N_STEP, STRIDE, Dose, Film, Setting, begin, draw, train
 from models.gates import capacity, within_capacity
@@ -352,6 +353,42 @@ def test_a_router_without_gradient_stands_still() -> None:
     assert (still.film.owner == still.film.owner[:, :1]).all()
     assert facts(still)["frozen"] == 1 and facts(still)["entropy"] > 0.9
     assert float(still.film.loss[0, -1]) < 0.5, "the experts learn all the same"
+
+
+def test_why_the_router_that_cannot_learn_ends_lower_here() -> None:
+    """Not for its map, which is the same in both: for its weights of 1. The clusters it does not learn."""
+    learns, still = Setting(), Setting(still=True)
+    kept = train(still, [Dose(23, switch=0.1), Dose(23)], n_step=STRIDE)
+    assert torch.equal(kept.owner[:, 1], kept.owner[:, 0]) and kept.router_gradient.all()
+    assert not torch.equal(train(learns, [Dose(23)], n_step=STRIDE).owner[0, 1], kept.owner[0, 1])
+    said = moe_balance.gate_order()
+    assert said["loss_frozen"] < said["loss_mended"] < said["loss_none"] < said["loss_still"] < math.log(2)
+    assert said["after"] == 0 and said["entropy_frozen"] > 0.9
+    assert said["information_frozen"] < said["information_mended"]
+    assert said["worlds_frozen"] < said["worlds_mended"] - 0.1
+
+
+def test_the_ends_by_hand() -> None:
+    """Four runs in two worlds; which fall, which is best and which most even."""
+    rows = {
+        "entropy": [0.1, 0.9, 0.5, 0.39],
+        "text_entropy": [0.0, 0.2, 0.1, 0.3],
+        "loss": [0.6, 0.3, 0.5, 0.2],
+        "information": [0.0, 0.7, 0.2, 0.6],
+        "dropped": [0.0, 0.0, 0.0, 0.1],
+    }
+    found = Comparison(
+        ("none", "bias", "none", "z"),
+        torch.tensor([0.0, 0.01, 1.0, 0.3]),
+        **{name: torch.tensor(row) for name, row in rows.items()},
+    )
+    said = ends(found)
+    assert COLLAPSED == said["collapsed"] == 0.4
+    assert (said["n_plain"], said["n_collapsed_none"], said["n_collapsed"]) == (2, 1, 1)
+    assert (said["even"], said["best"], said["first"], said["last"]) == ("bias", "z", "bias", "z")
+    expected = {"high_none": 0.5, "low": 0.39, "end_entropy_none": 0.1, "end_loss_none": 0.6, "even_value": 0.01}
+    expected |= {"best_loss": 0.2, "best_value": 0.3, "first_text": 0.2, "last_information": 0.6, "even_entropy": 0.9}
+    assert {name: said[name] for name in expected} == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("gate", ["softmax_topk", "sigmoid_renormalised"])

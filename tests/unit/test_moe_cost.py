@@ -15,7 +15,7 @@ import torch
 from models import moe_configs, moe_cost, moe_families, moe_meta, moe_routing
 from models.moe_configs import ConfigRefused, reals
 from models.moe_cost import BATCHES, Config, check, facts, trace
-from models.moe_shapes import PARTS, Layer, Shape, active, flops, n_active, n_total, read, total
+from models.moe_shapes import PARTS, Amount, Layer, Shape, active, flops, n_active, n_total, read, total
 
 KEYS = list(reals())
 
@@ -491,3 +491,10 @@ def test_a_dense_config_has_no_experts_and_still_a_trace() -> None:
     assert shown.touched[0].abs().sum() == 0 and (shown.read[0] == shown.read[0, 0]).all()
     assert shown.sent.shape == (8, 0) and shown.name[0] == "llama" and shown.opened == "own"
     assert shown.all_name[-1] == "llama" and n_total(shown.shape[0]) == int(shown.all_total[-1])
+
+
+def test_an_amount_is_counted_as_the_language_does() -> None:
+    """Billions in English, 10^8 in Chinese."""
+    assert f"{Amount(46.7028):,.1f} {Amount(46.7028):,.0f亿}" == "46.7 467 亿"
+    assert f"{Amount(1026.4):,.0f亿} {Amount(0.17616):.3f亿}" == "10,264 亿 1.762 亿"
+    assert f"{moe_cost.facts(trace(Config()))['active']:,.0f亿}" == "129 亿"

@@ -11,9 +11,10 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
+from models.cluster_ends import Comparison, ends
 from models.cluster_moe import GATES
 from models.cluster_training import Dose, Setting, train
-from models.moe_balance import STRENGTHS, Comparison, Config, Trace, facts, through
+from models.moe_balance import STRENGTHS, Config, Trace, facts, through
 from tests.tree import PAGES
 from viz import moe_balance as pictures
 from viz.view import View
@@ -61,6 +62,12 @@ def line(view: View, name: str) -> dict[str, Any]:
     return next(one for one in view.data["lines"] if one["name"] == name)
 
 
+def roomy(view: View, n: int) -> bool:
+    """Whether groups of bars at 1 to n have room for whole bars at both ends."""
+    axis = view.data["x_axis"]
+    return bool(axis["low"] <= 0.5 and axis["high"] >= n + 0.5)
+
+
 def owners(packed: dict[str, Any]) -> np.ndarray:
     return np.repeat(numbers(packed["expert"]), numbers(packed["length"])).reshape(packed["shape"])
 
@@ -72,13 +79,13 @@ def test_the_plane_is_the_films(full: Trace) -> None:
     for r, run in enumerate(view.data["runs"]):
         assert np.array_equal(owners(run["owner"]), full.film.owner[r].numpy())
         np.testing.assert_allclose(numbers(run["load"]), full.film.load[r], rtol=1e-6)
-        assert np.array_equal(numbers(run["chosen"]), full.film.first[r].numpy())
-        assert run["notes"][2] == f"loss {float(full.film.loss[r, 2]):.2f}"
+        assert np.array_equal(numbers(run["chosen"]), full.film.first[r, :, ::2].numpy())
+        assert run["notes"][2] == f"loss {float(full.film.loss[r, 2]):.2f} nats"
     left, right = view.data["runs"]
     assert (left["title"], right["title"]) == ("no remedy", "capacity")
     assert left["limit"] is None and np.allclose(numbers(right["limit"]), 1 / 8)
-    assert np.array_equal(numbers(right["dropped"]), full.film.dropped[1].numpy()) and left["dropped"] is None
-    np.testing.assert_allclose(numbers(view.data["points"]), full.film.point[0], rtol=1e-6)
+    assert np.array_equal(numbers(right["dropped"]), full.film.dropped[1, :, ::2].numpy()) and left["dropped"] is None
+    np.testing.assert_allclose(numbers(view.data["points"]), full.film.point[0, ::2], rtol=1e-6)
     largest = float(full.film.load[1, 1].max())
     assert f"capacity, step 15: {int(full.working[1, 1])} of 8 experts have points" in view.alt
     assert f"{largest:.0%}" in view.alt
@@ -114,6 +121,7 @@ def test_gates_are_the_proof(seen: Trace) -> None:
         np.testing.assert_allclose(numbers(line(view, WORDS[f"gate_{gate}"])["y"])[0], seen.gate_gradient[g], rtol=1e-6)
     values = view.data["readout"][0][0].split(": ")[1].split(", ")
     assert len(values) == 5 and values[1] == "0" and "e-" in values[2] and float(values[0]) > 0.001
+    assert roomy(view, 4)
 
 
 def test_load_importance_and_biases(seen: Trace) -> None:
@@ -121,6 +129,7 @@ def test_load_importance_and_biases(seen: Trace) -> None:
     np.testing.assert_allclose(numbers(line(view, WORDS["line_load"])["y"]), 100 * seen.film.load[1], rtol=1e-5)
     drawn = numbers(line(view, WORDS["line_importance"])["y"])
     np.testing.assert_allclose(drawn, 100 * seen.film.importance[1], rtol=1e-5)
+    assert roomy(view, 8)
     view = pictures.bias(seen, WORDS)
     for e in range(8):
         np.testing.assert_allclose(numbers(line(view, f"expert {e + 1}")["y"])[0], seen.film.bias[1, :, e], atol=1e-7)
@@ -145,6 +154,8 @@ def test_comparisons_are_what_was_measured() -> None:
     found = comparison("none", "switch", "bias")
     figure = pictures.remedies(found, WORDS)
     np.testing.assert_allclose(figure.data[1].x, found.loss.numpy())
+    assert found.entropy[0] == 0 and figure.data[0].text[0] == "0.00", "nothing is a number, too"
+    assert figure.data[0].marker.line.width > 0, "and a line"
 
 
 def test_strengths_and_seeds() -> None:
@@ -194,7 +205,7 @@ def test_every_figure_in_both_languages(seen: Trace, full: Trace, lang: str) -> 
 
 
 def test_captions_say_what_happened(seen: Trace) -> None:
-    said = facts(seen)
+    said: dict[str, Any] = dict(facts(seen))
 
     def named(**changes: float) -> list[str]:
         return pictures.captions(seen, said | changes)
@@ -202,6 +213,12 @@ def test_captions_say_what_happened(seen: Trace) -> None:
     assert named(entropy=0.95, entropy_none=0.1, loss=0.2, loss_none=0.4) == ["mended", "cheaper", "how_bias"]
     assert named(entropy=0.5, entropy_none=0.1, loss=0.4, loss_none=0.4) == ["partly", "dearer", "how_bias"]
     assert named(entropy=0.1, entropy_none=0.1)[0] == "not_mended"
+    said |= ends(comparison("none", "switch", "bias"))
+    called = pictures.named(said, WORDS)
+    assert called["last"] == WORDS["remedy_bias"] and called["first"] == WORDS["remedy_switch"]
+    for name in ("seeds", "strengths", "remedies", "texts"):
+        text = [SPEC["words"][f"note_{name}"][lang].format(**said | called) for lang in ("en", "zh")]
+        assert all(any(letter.isdigit() for letter in one) for one in text)
     assert named(frozen=1) == ["frozen", "how_bias"]
     for remedy in ("switch", "importance", "bias", "z", "noise", "capacity"):
         assert SPEC["captions"][f"how_{remedy}"]["zh"].format(**said)

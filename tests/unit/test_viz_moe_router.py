@@ -13,7 +13,8 @@ import torch
 
 from models import moe_router, router_measure, specialisation
 from models.moe_router import Config, Trace, trace
-from models.router_measure import Drop, Favourites, Rooms, Sweep
+from models.router_measure import Capacities, Drop, Favourites, Sweep
+from models.router_reading import Signed
 from models.specialisation import CLASSES, Favourite, Layer, Specialisation
 from tests.tree import PAGES
 from ui.catalogue import LANGUAGES
@@ -27,7 +28,7 @@ SHORT = "KING:\nNo <b>more</b>.\n东风夜放花千树。\ndef f(x):\n    return
 SPEC = PAGES["moe-router"].spec
 WORDS = {language: {name: block[language] for name, block in SPEC["words"].items()} for language in LANGUAGES}
 OWN = ("routing", "matrix", "paths", "load", "orders", "example", "overflow", "kinds")
-MEASURED = ("losses", "rooms", "held_out", "drop", "specialists", "favourites")
+MEASURED = ("losses", "capacities", "held_out", "drop", "specialists", "favourites")
 
 
 def unpacked(packed: dict[str, Any]) -> np.ndarray:
@@ -56,7 +57,7 @@ def work(name: str, shown: Trace) -> Any:
     favourite = Favourite(5, "·<i>$x$|", 3.25, 40, 0.5, (("a ", "b<0xE4>", "\nc"), ("d", "b", "e")))
     return {
         "losses": 3 + some(n_expert),
-        "rooms": Rooms((0.5, 1.0, 1.5), (1, 2, 3), some(3 * n_layer).view(3, n_layer), 3 + some(3), 3.0),
+        "capacities": Capacities((0.5, 1.0, 1.5), (1, 2, 3), some(3 * n_layer).view(3, n_layer), 3 + some(3), 3.0),
         "held_out": Sweep(shown.trained_k, 3 + some(3 * n_expert).view(n_expert, 3), 3 + some(3), some(3, seed=2)),
         "drop": Drop(1, 3 + some(3), 2.5 + some(3, seed=1), some(3 * n_expert, seed=3).view(n_expert, 3) - 0.2),
         "specialists": found,
@@ -104,9 +105,10 @@ def test_every_picture_can_be_drawn(cfg, lang):
             said = alt_of(picture)
             assert said and "{" not in said and "nan" not in said, name
         numbers = measured.facts(name, shown, found, words)
-        note = SPEC["words"][f"note_{name}"][lang]
-        assert placeholders(note) <= set(numbers), name
-        assert "{" not in note.format(**numbers)
+        for said in measured.notes(name, numbers):
+            note = SPEC["words"][f"note_{said}"][lang]
+            assert placeholders(note) <= set(numbers), name
+            assert "{" not in note.format(**numbers)
     for name in pictures.captions(shown):
         assert "{" not in SPEC["captions"][name][lang].format(**moe_router.facts(shown))
     assert pictures.thumbnail(shown).startswith("<svg") and "nan" not in pictures.thumbnail(shown)
@@ -156,9 +158,9 @@ def test_routing_holds_the_trace():
     assert view.data["scrub"]["field"] == "layer" and view.data["scrub"]["values"] == [1, 2, 3, 4]
     assert view.data["index"] == 2 and view.data["token"] == 4
     lost = int((shown.chosen[2] & ~shown.kept[2]).sum())
-    assert lost > 0 and f"without room: {lost}" in view.alt
+    assert lost > 0 and f"dropped: {lost}" in view.alt
     plain = pictures.routing(trace(Config(text=SHORT)), WORDS["en"])
-    assert plain.data["limit"] is None and "without room" not in plain.alt
+    assert plain.data["limit"] is None and "capacity" not in plain.alt
 
 
 def test_what_is_compared_has_its_own_column():
@@ -191,18 +193,32 @@ def test_experts_folded_into_one_lose_nothing():
 
 
 def test_matrix_and_load():
-    shown = trace(Config(text=SHORT, layer=2, token=3))
+    shown = trace(Config(text=SHORT[:30], layer=2, token=3))
     stages = pictures.matrix(shown, WORDS["en"]).data["panels"][0]["stages"]
     logit, probability, weight = (unpacked(stage["values"]) for stage in stages)
-    np.testing.assert_allclose(logit, shown.logit[1].T.numpy(), rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(probability, shown.probability[1].T.numpy(), rtol=1e-3, atol=1e-5)
-    assert (np.isneginf(weight) == ~shown.kept[1].T.numpy()).all(), "who does not work is empty, not 0"
+    np.testing.assert_allclose(logit, shown.logit[1].numpy(), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(probability, shown.probability[1].numpy(), rtol=1e-3, atol=1e-5)
+    assert (np.isneginf(weight) == ~shown.kept[1].numpy()).all(), "who does not work is empty, not 0"
+    assert pictures.below("matrix", shown) == ["matrix"] and pictures.below("load", shown) == ["load"]
     areas = pictures.load(shown, WORDS["en"])
     assert len(areas.data) == 8 and areas.layout.shapes[0].x0 == 3, "the pinned token is marked"
     for e, area in enumerate(areas.data):
         counted = [int(shown.chosen[1, : t + 1, e].sum()) / (2 * (t + 1)) for t in range(len(shown.ids))]
         np.testing.assert_allclose(area.y, counted, rtol=1e-6)
         assert area.fillcolor == router_gates.colour_of(e)
+
+
+@pytest.mark.parametrize(("token", "first", "end"), [(0, 0, 32), (16, 0, 32), (40, 24, 56), (127, 96, 128)])
+def test_a_long_text_is_shown_around_the_pinned_token(token, first, end):
+    shown = trace(Config(text="ab cd " * 100, token=token, layer=1))
+    assert shown.near == (first, end) and len(shown.ids) == 128
+    view = pictures.matrix(shown, WORDS["en"])
+    logit = unpacked(view.data["panels"][0]["stages"][0]["values"])
+    np.testing.assert_allclose(logit, shown.logit[0, first:end].numpy(), rtol=1e-3, atol=1e-5)
+    assert view.data["rows"] == list(shown.label[first:end]) and view.data["cols"] == [str(e + 1) for e in range(8)]
+    row, expert = view.data["pin"]
+    assert first + row == token and expert == int(shown.weight[0, token].argmax())
+    assert pictures.below("matrix", shown) == ["matrix", "matrix_part"] and moe_router.facts(shown)["n_near"] == 32
 
 
 def test_orders_kinds_and_overflow():
@@ -222,7 +238,10 @@ def test_orders_kinds_and_overflow():
     assert (unpacked(full.data["kept"]).sum((1, 2)) == [3, 5, 6, 6]).all()
     assert pictures.overflow(trace(Config(text="x", capacity=1.5)), WORDS["en"]).data["index"] == 2
     assert pictures.overflow(trace(Config(text="x", capacity=0.75)), WORDS["en"]).data["index"] == 1
-    assert "dropped: 1" in full.alt
+    assert "dropped: 1" in full.alt and "capacity 2" in full.alt
+    for drawn in (bars, pictures.example(shown, WORDS["en"])):
+        axes = list(drawn.select_yaxes())
+        assert all(list(axis.tickvals) == [0, 0.5, 1] and axis.showticklabels is not False for axis in axes)
 
 
 def test_measured_pictures_hold_what_was_measured():
@@ -236,8 +255,8 @@ def test_measured_pictures_hold_what_was_measured():
     for d in range(3):
         np.testing.assert_allclose(unpacked(lines[d]["y"])[0], made["held_out"].loss[:, d].numpy(), rtol=1e-6)
     np.testing.assert_allclose(unpacked(lines[3]["y"])[0], made["held_out"].loss.mean(1).numpy(), rtol=1e-6)
-    lines = measured.rooms(shown, made["rooms"], words).data["lines"]
-    np.testing.assert_allclose(unpacked(lines[2]["y"])[0], 100 * made["rooms"].dropped[:, 2].numpy(), rtol=1e-5)
+    lines = measured.capacities(shown, made["capacities"], words).data["lines"]
+    np.testing.assert_allclose(unpacked(lines[2]["y"])[0], 100 * made["capacities"].dropped[:, 2].numpy(), rtol=1e-5)
     drawn = measured.drop(shown, made["drop"], words).data[0]
     np.testing.assert_allclose(np.array(drawn.z, float), made["drop"].rise.T.numpy(), rtol=1e-6)
     assert drawn.zmin == -drawn.zmax, "signed: 0 in the middle"
@@ -256,18 +275,45 @@ def test_numbers_of_the_notes_by_hand():
     shown, words = trace(Config(text=SHORT)), WORDS["en"]
     rise = torch.tensor([[0.1, 0.4, -0.1], [0.0, 0.2, 0.9], [0.05, 0.05, 0.05]])
     said = measured.facts("drop", shown, Drop(1, torch.tensor([1.0, 2.0, 3.0]), torch.ones(3), rise), words)
-    assert (said["expert"], said["domain"], said["most"]) == (2, "Python", pytest.approx(0.9))
-    assert (said["worst"], said["least"]) == (2, 3) and said["least_rise"] == pytest.approx(0.05)
-    assert said["chinese_rise"] == pytest.approx(1.0) and said["mean"] == pytest.approx(1.65 / 9)
+    assert (said["expert"], said["domain"], said["most"]) == (2, "Python", "+0.90")
+    assert (said["layer"], said["least"], said["least_rise"]) == (2, 3, "+0.050")
+    assert (said["shakespeare_rise"], said["chinese_rise"], said["mean"]) == ("0.00", "+1.00", "+0.183")
+    assert measured.notes("drop", said) == ["drop_changed", "drop"]
+    said = measured.facts("drop", shown, Drop(1, torch.ones(3), torch.ones(3), rise), words)
+    assert measured.notes("drop", said) == ["drop_trained", "drop"], "no +0.00, +0.00 and +0.00"
     dropped = torch.tensor([[0.5, 0.25], [0.2, 0.4], [0.0, 0.0]])
-    rooms = Rooms((0.5, 1.0, 1.5), (1, 2, 3), dropped, torch.tensor([4.0, 3.5, 3.0]), 3.0)
-    said = measured.facts("rooms", shown, rooms, words)
+    capacities = Capacities((0.5, 1.0, 1.5), (1, 2, 3), dropped, torch.tensor([4.0, 3.5, 3.0]), 3.0)
+    said = measured.facts("capacities", shown, capacities, words)
     assert (said["share"], said["worst"], said["worst_share"]) == (pytest.approx(0.3), 2, pytest.approx(0.4))
-    assert (said["rise"], said["tight_rise"], said["enough"]) == (pytest.approx(0.5), pytest.approx(1.0), "1.5")
-    never = Rooms((0.5, 1.0), (1, 2), dropped[:2], torch.tensor([4.0, 3.5]), 3.0)
-    assert measured.facts("rooms", shown, never, words)["enough"] == "> 1"
+    assert (said["rise"], said["tight_rise"], said["enough"]) == ("+0.50", "+1.00", "1.5")
+    never = Capacities((0.5, 1.0), (1, 2), dropped[:2], torch.tensor([4.0, 3.5]), 3.0)
+    assert measured.facts("capacities", shown, never, words)["enough"] == "> 1"
     said = measured.facts("losses", shown, torch.tensor([3.0, 2.5, 2.4, 2.6, 2.6, 2.6, 2.6, 2.7]), words)
     assert (said["now"], said["best"], said["all"]) == (pytest.approx(2.5), 3, pytest.approx(2.7))
+    assert (said["gain"], said["times"]) == (pytest.approx(0.1), pytest.approx(1.5))
+
+
+@pytest.mark.parametrize(
+    ("loss", "where"),
+    [
+        ([3.0, 2.5, 2.4, 2.6, 2.6, 2.6, 2.6, 2.7], "more"),
+        ([3.0, 2.5, 2.6, 2.6, 2.6, 2.6, 2.6, 2.7], "trained"),
+        ([3.0, 2.501, 2.6, 2.5, 2.6, 2.6, 2.6, 2.7], "trained"),  # the same with two decimals
+        ([2.3, 2.5, 2.4, 2.6, 2.6, 2.6, 2.6, 2.7], "fewer"),
+        ([2.5] * 8, "flat"),
+    ],
+)
+def test_where_the_least_loss_lies(loss, where):
+    said = measured.facts("losses", trace(Config(text=SHORT)), torch.tensor(loss), WORDS["en"])
+    assert measured.notes("losses", said) == ["losses", f"losses_{where}"]
+
+
+@pytest.mark.parametrize(
+    ("x", "digits", "said"),
+    [(0.126, 2, "+0.13"), (-0.126, 2, "−0.13"), (-0.004, 2, "0.00"), (0.0004, 3, "0.000"), (-12.0, 2, "−12.00")],
+)
+def test_signed_numbers(x, digits, said):
+    assert measured.signed(x, digits) == said == f"{Signed(x):+.{digits}f}"
 
 
 def test_favourites_are_plain_text():
@@ -275,8 +321,10 @@ def test_favourites_are_plain_text():
     table = measured.favourites(shown, work("favourites", shown), WORDS["en"])
     columns = list(table.values())
     assert columns[0] == [str(e + 1) for e in range(8)]
-    assert columns[1][0] == "·<i>$x$| ×40" and columns[1][1] == "–"
-    assert columns[2][0] == "a·[b▯]↵c"
+    assert columns[1][0] == "·<i>$x$|\u00a0×3.2" and columns[1][1] == "–"
+    assert columns[2][0] == "a·\u200b[b▯]↵c"
+    bytes_of = "".join(f"<0x{byte:02X}>" for byte in "放夜".encode())
+    assert measured._short(f"<0xBE>{bytes_of}<0xE4><0xB8> a") == "▯放夜▯·\u200ba", "whole characters are read"
 
 
 def test_colours_start_again_and_numbers_do_not():
@@ -291,9 +339,9 @@ def test_captions_follow_the_state():
 
     assert names() == ["routed", "balance", "unchanged"]
     assert names(gate="random") == ["routed", "balance", "changed", "gate_random"]
-    assert "dropped" in names(capacity=0.25) and "roomy" not in names(capacity=0.25)
+    assert "dropped" in names(capacity=0.25) and "within" not in names(capacity=0.25)
     assert "without" in names(without="1.1") and "bad" in names(without="9.9")
-    assert names(capacity=3.0)[-1] in ("roomy", "dropped")
+    assert names(capacity=3.0)[-1] in ("within", "dropped")
     assert router_measure.FACTORS[-1] == 3.0
     long = pictures.captions(trace(Config(text="ab " * 200)))
     assert "cut" in long

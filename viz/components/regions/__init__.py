@@ -23,7 +23,7 @@ MOST_CELLS = 128 * 128
 MOST_POINTS = 2048
 MOST_EXPERTS = 16
 MOST_LETTERS = 3  # of an expert's name, which stands in a small disc
-_FINE = 64  # rows and columns of probabilities that travel at most
+_FINE = 40  # rows and columns of probabilities that travel at most
 _TOLERANCE = 1e-3  # by which the shares of one frame may miss 1
 
 
