@@ -95,7 +95,7 @@ def test_a_film_travels_small() -> None:
     data = given(film, scrub=Scrub("s", "s", range(60), 0)).data
     np.testing.assert_array_equal(cells(data["runs"][0]["owner"]), owner)
     assert len(json.dumps(data["runs"][0]["owner"])) < owner.size / 6
-    assert data["runs"][0]["strength"]["shape"] == [60, 64, 64]
+    assert data["runs"][0]["strength"]["shape"] == [60, 40, 40]
 
 
 def test_probabilities_are_thinned_evenly() -> None:
@@ -106,8 +106,8 @@ def test_probabilities_are_thinned_evenly() -> None:
     for axis in (1, 2):
         film = run(owner=owner, strength=np.swapaxes(slope, 2, axis))
         sent = np.swapaxes(unpack(given(film).data["runs"][0]["strength"]), 2, axis) / 255
-        middle = (np.arange(64) + 0.5) / 64
-        assert sent.shape == (N, 64, 64) and np.abs(sent - middle).max() < 0.5 / n + 0.5 / 255
+        middle = (np.arange(40) + 0.5) / 40
+        assert sent.shape == (N, 40, 40) and np.abs(sent - middle).max() < 0.5 / n + 0.5 / 255
 
 
 @pytest.mark.parametrize(

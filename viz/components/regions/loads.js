@@ -35,7 +35,7 @@ export class Loads {
     const made = JSON.stringify([model.names, say("regions_expert")]);
     Object.assign(this, { model, run, say });
     this.title.textContent = say("regions_load");
-    this.list.setAttribute("aria-label", `${run.title ? `${run.title}: ` : ""}${say("regions_load")}`);
+    this.list.setAttribute("aria-label", `${run.title ? `${run.title}: ` : ""}${say("regions_load")}, ${say("regions_even", { share: evenly(model.even) })}`);
     if (made === this.made) return;
     this.made = made;
     this.bars = model.names.map((name, e) => {
