@@ -164,8 +164,6 @@ DRAGS = {  # what is dragged -> its page in a state
     "64 matrices of 64 x 64": "attention-masks?mask=sliding&n_token=64&source=random",
     "32 clocks and their scores, 64 positions": "rope?n_pair=32&n_token=64",
     "the same, a head of SmolLM2": f"rope?{urlencode({'source': 'smollm2', 'text': SENTENCES})}",
-    "the router's 4 layers, 67 tokens": "moe-router",
-    "33 steps of two trainings, maps and loads": "moe-balance",
 }
 
 
