@@ -28,7 +28,7 @@ class Range:
 
 @dataclasses.dataclass(frozen=True)
 class LogRange:
-    """A logarithmic range of floats, both ends included, `per_decade` stops in each factor of ten."""
+    """A logarithmic range of floats or ints, both ends included, about `per_decade` stops in each factor of ten."""
 
     low: float
     high: float

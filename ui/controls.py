@@ -168,7 +168,9 @@ def _text(label: str, kind: Text, default: str, common: dict[str, Any]) -> str:
 
 
 def log_stops(kind: LogRange, default: float) -> list[float]:
-    """The stops of a logarithmic slider, three significant digits each, the default among them."""
+    """The stops of a logarithmic slider, three significant digits each, the default among them; whole numbers if the
+    default is one."""
     count = round(math.log10(kind.high / kind.low) * kind.per_decade)
     ratio = (kind.high / kind.low) ** (1 / count)
-    return sorted({float(f"{kind.low * ratio**i:.3g}") for i in range(count + 1)} | {default})
+    stops = [float(f"{kind.low * ratio**i:.3g}") for i in range(count + 1)]
+    return sorted({default, *(map(round, stops) if isinstance(default, int) else stops)})

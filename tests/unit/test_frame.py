@@ -93,6 +93,15 @@ def test_log_stops_hold_both_ends_and_the_default() -> None:
     assert max(ratios) < 10 ** (1 / 8) * 1.02
 
 
+def test_log_stops_of_a_count_are_whole_numbers() -> None:
+    stops = controls.log_stops(LogRange(1, 1000, per_decade=10), 50)
+    assert all(isinstance(stop, int) for stop in stops)
+    assert stops[:4] == [1, 2, 3, 4]
+    assert stops[-1] == 1000
+    assert 50 in stops
+    assert stops == sorted(set(stops))
+
+
 def test_a_field_no_widget_could_show_is_refused() -> None:
     import dataclasses
 

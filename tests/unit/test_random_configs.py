@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from models.fields import Choice, Kind, LogRange, Range, Several, Text, fields
 from tests.tree import PAGES, WITH_MECHANISM, mechanism
+
+PATIENCE = 20  # seconds: a mechanism whose experiments take long is tried with as many as fit
 
 
 def _values(kind: Kind, default: Any) -> st.SearchStrategy[Any]:
@@ -35,9 +38,13 @@ def test_any_config_gives_a_trace_its_facts_and_its_picture(slug: str) -> None:
     pictures = importlib.import_module(f"viz.{PAGES[slug].mechanism}")
     strategies = {name: _values(kind, default) for name, (_, kind, default) in fields(module.Config).items()}
 
+    began = time.monotonic()
+
     @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
     @given(st.builds(module.Config, **strategies))
     def holds(config: Any) -> None:
+        if time.monotonic() - began > PATIENCE:
+            return
         try:
             trace = module.trace(config)
         except Exception as error:
