@@ -13,12 +13,14 @@ import time
 import tomllib
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from ui.settings import ROOT
 from viz.view import View
@@ -128,7 +130,6 @@ def visitor(browser: Browser, server: Server, request: pytest.FixtureRequest) ->
 
 # --- browser components on their own: no Streamlit, a bare page that mounts them with its theme variables ---------
 
-ORIGIN = "http://components.test"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
 PAGE = """<!doctype html><html lang="en"><head><title>component</title><style>
   body { margin: 0; background: var(--st-background-color) }
@@ -156,14 +157,35 @@ MOUNT = """async (views) => {
 Open = Callable[..., Page]
 
 
-def serve(route: Route) -> None:
-    """The component's files from disk, everything else is the bare page."""
-    path = route.request.url.removeprefix(ORIGIN).split("?")[0]
-    if path.startswith("/kit/"):
+class Files(BaseHTTPRequestHandler):
+    """The components' files from disk, which the browser keeps from test to test; everything else is the bare page."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = self.path.split("?")[0]
         file = ROOT / "viz" / "components" / path.removeprefix("/kit/")
-        route.fulfill(body=file.read_bytes(), content_type=TYPES[file.suffix])
-    else:
-        route.fulfill(body=PAGE, content_type="text/html; charset=utf-8")
+        body = file.read_bytes() if path.startswith("/kit/") else PAGE.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", TYPES.get(file.suffix, "text/html; charset=utf-8"))
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "max-age=3600")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def bare(browser: Browser) -> Iterator[tuple[BrowserContext, str]]:
+    """Where components are mounted alone: a browser context that keeps their files, and the bare page's address."""
+    files = ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    Thread(target=files.serve_forever, daemon=True).start()
+    context = browser.new_context()
+    yield context, f"http://localhost:{files.server_port}"
+    context.close()
+    files.shutdown()
 
 
 def hosts(page: Page, names: Iterable[str]) -> Iterator[tuple[str, Locator]]:
@@ -202,19 +224,20 @@ def faults(page: Page, names: Iterable[str], within: str = "document.querySelect
 
 
 @pytest.fixture
-def show(browser: Browser) -> Any:
+def show(bare: tuple[BrowserContext, str]) -> Any:
     """Mount a View in a page of its own, or several below each other; the page must not complain."""
+    context, origin = bare
     pages: list[Page] = []
     complaints: list[str] = []
     words = tomllib.loads((ROOT / "ui" / "words.toml").read_text(encoding="utf-8"))["kit"]
 
     def mount(*views: View, width: int = 1100, lang: str = "en") -> Page:
-        page = browser.new_page(viewport={"width": width, "height": 800})
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 800})
         pages.append(page)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.route("**/*", serve)
-        page.goto(ORIGIN)
+        page.goto(origin)
         ui = {name: word[lang] for name, word in words.items()}
         common = {"lang": lang, "ui": ui}
         data = [[view.component, view.data | {"alt": view.alt, "height": view.height} | common] for view in views]
