@@ -61,6 +61,9 @@ train: $(VENV)/.dev
 	$(BIN)/python -m training.tiny_lm
 	$(BIN)/python -m training.position_lm
 	$(BIN)/python -m training.tiny_moe
+	$(BIN)/python -m training.plane
+	$(BIN)/python -m training.scenes
+	$(BIN)/python -m training.masked_lm
 
 screenshots: dev assets
 	$(BIN)/python -m bench.screenshots

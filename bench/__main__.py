@@ -18,7 +18,7 @@ from unittest import mock
 from urllib.parse import urlencode
 
 import assets
-from bench import experts, positions, subwords
+from bench import diffusion, experts, positions, subwords
 from bench.browse import ROOT, Server, Tab, chromium
 from ui.catalogue import entries
 from ui.settings import limit_threads
@@ -45,6 +45,7 @@ class Case:
 
 MASKS = Case("attention-masks", "n_token", (16, 17), {"source": "random", "mask": "full"})
 ROUTER = Case("moe-router", "k_moe", (2, 3), {})
+DENOISING = Case("denoising", "n_step", (50, 63), {})
 
 
 def main() -> None:
@@ -56,10 +57,12 @@ def main() -> None:
     starts(rounds, MASKS)
     interactions(rounds, MASKS)
     interactions(rounds, ROUTER)
+    interactions(rounds, DENOISING)
     scrubbing()
     smollm2(rounds)
     positions.measure(rounds, report)
     experts.measure(rounds, report)
+    diffusion.measure(rounds, report)
     subwords.measure(rounds, report)
 
 

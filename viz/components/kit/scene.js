@@ -8,8 +8,11 @@
  *   angle?: number, weight?: number}} Text
  * @typedef {{kind: "path", d: string, line?: string, width?: number, fill?: string, alpha?: number,
  *   x?: number, y?: number, dash?: string}} Path, its coordinates counted from (x, y)
+ * @typedef {{kind: "image", x: number, y: number, w: number, h: number, source: HTMLCanvasElement, radius?: number,
+ *   smooth?: boolean}} Picture
+ *   pixels drawn as sharp squares, or with `smooth` blended into each other
  * @typedef {{width: number, height: number, back: string, font: string, masked: {back: string, line: string},
- *   stops: string[], title: string, shapes: (Rect|Text|Path)[]}} Scene
+ *   stops: string[], title: string, shapes: (Rect|Text|Path|Picture)[]}} Scene
  */
 import { makeSvg } from "./dom.js";
 
@@ -44,8 +47,14 @@ const paint = (fill) => (fill === "hatch" || fill === "ramp" ? `url(#${fill})` :
 const dashed = ({ dash }) => (dash ? { "stroke-dasharray": dash } : {});
 const round = (x) => Math.round(x * 100) / 100;
 
-/** @param {Rect|Text|Path} shape */
+/** @param {Rect|Text|Path|Picture} shape */
 function svgShape(shape) {
+  if (shape.kind === "image") {
+    const { x, y, w, h, source, radius = 0, smooth = false } = shape;
+    const style = `image-rendering: ${smooth ? "auto" : "pixelated"}${radius ? `; clip-path: inset(0 round ${radius}px)` : ""}`;
+    const place = { x: round(x), y: round(y), width: round(w), height: round(h) };
+    return makeSvg("image", { ...place, href: source.toDataURL(), preserveAspectRatio: "none", style });
+  }
   if (shape.kind === "rect") {
     const { x, y, w, h, radius = 0 } = shape;
     const box = { x: round(x), y: round(y), width: round(w), height: round(h), fill: paint(shape.fill) };
@@ -117,6 +126,12 @@ function drawShape(pen, shape, scene, scale) {
       pen.strokeStyle = shape.line;
       pen.stroke(new Path2D(shape.d));
     }
+  } else if (shape.kind === "image") {
+    pen.beginPath();
+    pen.roundRect(shape.x, shape.y, shape.w, shape.h, shape.radius ?? 0);
+    pen.clip();
+    pen.imageSmoothingEnabled = shape.smooth ?? false;
+    pen.drawImage(shape.source, shape.x, shape.y, shape.w, shape.h);
   } else {
     pen.translate(shape.x, shape.y);
     pen.rotate(((shape.angle ?? 0) * Math.PI) / 180);

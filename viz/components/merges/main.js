@@ -2,15 +2,12 @@
  * The training of a tokenizer, step by step: a curve whose axis is the scrubber, and below it what the step at hand is made
  * of. See __init__.py for what Python sends. State sent to the server: "scrub" when the slider is let go.
  */
-import { readTheme } from "../kit/colour.js";
 import { make } from "../kit/dom.js";
+import { Figure } from "../kit/figure.js";
 import { number } from "../kit/format.js";
 import { browserComponent, sheet } from "../kit/host.js";
-import { toPng, toSvg } from "../kit/scene.js";
 import { Scrubber } from "../kit/scrubber.js";
 import { snapshot } from "../kit/snapshot.js";
-import { csv, toolbar } from "../kit/toolbar.js";
-import { speaker } from "../kit/words.js";
 import { Curve, THUMB } from "./curve.js";
 import { Model } from "./model.js";
 import { Table } from "./table.js";
@@ -19,17 +16,16 @@ import { Vocabulary } from "./vocabulary.js";
 
 const style = await sheet(new URL("./main.css", import.meta.url));
 
-const REST_MS = 400;
 /** Below this width, as in main.css, the panels stand under each other. */
 const NARROW = 560;
 
-class Merges {
+class Merges extends Figure {
   /** @param {import("../kit/host.js").Place} place */
-  constructor({ root, send }) {
-    this.root = root;
+  constructor(place) {
+    super("merges", place);
     /** The piece whose tree is kept; null: the newest one. @type {number|null} */
     this.picked = null;
-    this.scrubber = new Scrubber({ paint: (index) => this.paint(index), release: (index) => send("scrub", index) });
+    this.scrubber = new Scrubber({ paint: (index) => this.paint(index), release: (index) => this.send("scrub", index) });
     this.curve = new Curve({
       grab: () => this.scrubber.hold(),
       drag: (index, asked) => this.scrubber.drag(index, asked),
@@ -40,58 +36,31 @@ class Merges {
     this.vocabulary = new Vocabulary({ pick: (id) => this.pick(id) });
     this.tree = new Tree();
     this.panels = make("div", { class: "panels" }, [this.table.element, this.vocabulary.element, this.tree.element]);
-    this.tools = make("div", { class: "tools" });
-    this.spoken = make("div", { class: "spoken", "aria-live": "polite" });
-    this.frame = make("div", { class: "kit merges", role: "figure" }, [
-      this.scrubber.element,
-      this.tools,
-      this.curve.element,
-      this.curve.ticks,
-      this.panels,
-      this.spoken,
-    ]);
-    root.append(this.frame);
-    this.observer = new ResizeObserver(() => this.arrange());
-    this.observer.observe(this.frame);
-    this.fontsCame = () => this.data && this.arrange();
-    document.fonts?.addEventListener("loadingdone", this.fontsCame);
+    this.frame.append(this.scrubber.element, this.tools, this.curve.element, this.curve.ticks, this.panels, this.spoken);
   }
 
   destroy() {
-    document.fonts?.removeEventListener("loadingdone", this.fontsCame);
-    this.observer.disconnect();
+    super.destroy();
     this.scrubber.stop();
-    window.clearTimeout(this.speaking);
   }
 
   /** @param {any} data see __init__.py */
   update(data) {
     const before = this.picked !== null && this.model.pieces[this.picked];
-    this.data = data;
-    const own = Object.fromEntries(Object.entries(data.words).map(([id, text]) => [`merges_${id}`, text]));
-    this.say = speaker({ ...data.ui, ...own });
+    this.take(data);
     this.model = new Model(data);
     if (before !== false && this.model.pieces[this.picked] !== before) this.picked = null;
-    this.frame.setAttribute("aria-label", data.alt);
     this.frame.style.height = `${data.height}px`;
     this.frame.classList.toggle("treeless", !this.model.hasTrees);
     for (const part of [this.curve, this.table, this.vocabulary, this.tree]) part.update(this.model, this.say);
     this.scrubber.update(data.scrub, this.say);
-    const makers = {
-      svg: () => toSvg(this.scene()),
-      png: () => toPng(this.scene()),
-      csv: () => csv(this.rows()),
-    };
-    this.tools.replaceChildren(toolbar(makers, () => `${data.name}-${this.scrubber.index}`, this.say));
+    this.offer(() => snapshot(this.frame, this.theme, data.alt), () => this.rows(), () => `${data.name}-${this.scrubber.index}`);
     this.restyle();
   }
 
-  restyle() {
-    if (!this.data) return;
-    this.theme = readTheme(this.root.host);
+  dress() {
     this.vocabulary.restyle(this.theme.dark);
     this.tree.restyle(this.theme);
-    this.arrange();
   }
 
   arrange() {
@@ -115,7 +84,7 @@ class Merges {
     this.table.paint(shown, this.theme.dark);
     this.vocabulary.paint(shown, this.picked);
     if (model.hasTrees) this.tree.paint(shown, this.picked ?? model.latest(shown));
-    this.speak(shown);
+    this.speak(() => this.sentence(shown));
   }
 
   /** @param {number|null} id */
@@ -125,21 +94,13 @@ class Merges {
     this.tree.paint(this.scrubber.index, id ?? this.model.latest(this.scrubber.index));
   }
 
-  /** Say the step to screen readers, once it rests. */
-  speak(step) {
-    window.clearTimeout(this.speaking);
-    this.speaking = window.setTimeout(() => {
-      const { model, say } = this;
-      const taken = model.candidates(step).filter(({ chosen }) => chosen);
-      const names = taken.map(({ left, right }) => [left, right].filter((id) => id >= 0).map((id) => model.name(id)).join(" + "));
-      const state = `${number(model.curve[step])} ${say("merges_curve")}, ${say("merges_axis")} ${number(model.axis[step], 4)}.`;
-      this.spoken.textContent = `${state} ${names.length ? `${say("merges_chosen")}: ${names.join(", ")}` : say("merges_done")}`;
-    }, REST_MS);
-  }
-
-  /** @returns {import("../kit/scene.js").Scene} */
-  scene() {
-    return snapshot(this.frame, this.theme, this.data.alt);
+  /** A step, for screen readers. */
+  sentence(step) {
+    const { model, say } = this;
+    const taken = model.candidates(step).filter(({ chosen }) => chosen);
+    const names = taken.map(({ left, right }) => [left, right].filter((id) => id >= 0).map((id) => model.name(id)).join(" + "));
+    const state = `${number(model.curve[step])} ${say("merges_curve")}, ${say("merges_axis")} ${number(model.axis[step], 4)}.`;
+    return `${state} ${names.length ? `${say("merges_chosen")}: ${names.join(", ")}` : say("merges_done")}`;
   }
 
   /** Every candidate of every step. @returns {(string|number)[][]} */

@@ -3,15 +3,12 @@
  * when the slider is let go, "token" when a token is pinned or let go.
  */
 import { textWidth } from "../kit/axis.js";
-import { legible, readTheme } from "../kit/colour.js";
+import { legible } from "../kit/colour.js";
 import { make } from "../kit/dom.js";
-import { follow } from "../kit/follow.js";
+import { Figure } from "../kit/figure.js";
 import { number, visible } from "../kit/format.js";
 import { browserComponent, Echo, sheet } from "../kit/host.js";
-import { toPng, toSvg } from "../kit/scene.js";
-import { Scrubber } from "../kit/scrubber.js";
-import { csv, toolbar } from "../kit/toolbar.js";
-import { speaker } from "../kit/words.js";
+import { Player } from "../kit/player.js";
 import { hexOf, paint } from "./brush.js";
 import { rows, scene } from "./export.js";
 import * as flow from "./flow.js";
@@ -24,7 +21,6 @@ import * as trails from "./paths.js";
 const style = await sheet(new URL("./main.css", import.meta.url));
 const stillness = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-const REST_MS = 400;
 const FLIGHT_MS = 260;
 /** Frames that follow each other faster, in a quick drag, are shown at once. */
 const HURRY_MS = 120;
@@ -37,20 +33,18 @@ const NARROW = 680;
 const TOP = 34;
 const SCRUB = 44;
 
-class Routes {
+class Routes extends Figure {
   /** @param {import("../kit/host.js").Place} place */
-  constructor({ root, send }) {
-    this.root = root;
-    this.send = send;
-    this.index = 0;
+  constructor(place) {
+    super("routes", place);
     /** When the frame last changed. */
     this.shown = 0;
     /** Under the pointer or the keyboard. */
     this.hover = { token: null, expert: null };
     /** @type {number|null} */
     this.pin = null;
-    this.echo = { token: new Echo(), index: new Echo() };
-    this.scrubber = new Scrubber({ paint: (index) => this.show(index), release: (index) => send("scrub", index), pace });
+    this.echo = new Echo();
+    this.player = new Player({ show: () => this.show(), release: (index) => this.send("scrub", index), pace });
     /** From below: ribbons, text, tokens in the bins. */
     this.canvases = [0, 1, 2].map(() => make("canvas", { "aria-hidden": "true" }));
     this.pens = this.canvases.map((canvas) => canvas.getContext("2d"));
@@ -62,28 +56,18 @@ class Routes {
     this.panel = new Panel();
     this.flow = make("div", { class: "flow" }, [...this.canvases, ...this.handles.elements]);
     this.legend = make("div", { class: "legend" });
-    this.tools = make("div", { class: "tools" });
-    this.spoken = make("div", { class: "spoken", "aria-live": "polite" });
     this.body = make("div", { class: "body" }, [this.flow, this.panel.element]);
-    this.frame = make("div", { class: "kit routes", role: "figure" }, [
-      make("div", { class: "top" }, [this.legend, this.tools]),
-      this.body,
-      this.spoken,
-    ]);
-    root.append(this.frame);
+    this.frame.append(make("div", { class: "top" }, [this.legend, this.tools]), this.body, this.spoken);
     this.listen();
-    this.observer = new ResizeObserver(() => this.arrange());
-    this.observer.observe(this.frame);
-    this.fontsCame = () => this.data && this.arrange();
-    document.fonts?.addEventListener("loadingdone", this.fontsCame);
+  }
+
+  get index() {
+    return this.player.index;
   }
 
   destroy() {
-    document.fonts?.removeEventListener("loadingdone", this.fontsCame);
-    this.observer.disconnect();
-    this.scrubber.stop();
-    this.unfollow?.();
-    window.clearTimeout(this.speaking);
+    super.destroy();
+    this.player.stop();
     window.clearTimeout(this.leaving);
     cancelAnimationFrame(this.request);
   }
@@ -118,22 +102,21 @@ class Routes {
 
   /** @param {any} data see __init__.py */
   update(data) {
-    this.data = data;
-    const own = Object.fromEntries(Object.entries(data.words).map(([id, text]) => [`routes_${id}`, text]));
-    this.say = speaker({ ...data.ui, ...own });
+    this.take(data);
     this.model = new Model(data);
     /** Whether the picture is the paths over all layers. */
     this.over = data.mode === "paths";
     this.hover = { token: null, expert: null };
-    if (this.echo.token.isNews(data.token)) this.pin = data.token;
+    if (this.echo.isNews(data.token)) this.pin = data.token;
     if (this.pin !== null && this.pin >= this.model.t) this.pin = null;
-    this.wire(data);
-    this.frame.setAttribute("aria-label", data.alt);
+    const plays = data.scrub && data.scrub.values.length > 1;
+    this.player.update({ ...data, scrub: plays ? data.scrub : undefined }, this.model.frames, this.say);
+    this.player.stand(this.body);
+    this.frame.classList.toggle("scrubs", Boolean(plays));
     this.handles.update(this.model, this.say, this.stops());
     this.panel.update(this.model, data, this.say);
-    const makers = { svg: () => toSvg(scene(this)), png: () => toPng(scene(this)), csv: () => csv(rows(this)) };
     const name = () => (this.model.frames > 1 && !this.over ? `${data.name}-${this.index + 1}` : data.name);
-    this.tools.replaceChildren(toolbar(makers, name, this.say));
+    this.offer(() => scene(this), () => rows(this), name);
     this.restyle();
     if (this.at) this.handles.name(this);
   }
@@ -146,34 +129,12 @@ class Routes {
     return nodes > trails.MOST_STOPS ? 0 : nodes;
   }
 
-  /** Who plays the frames: a slider of its own, and whoever else moves the same field. */
-  wire(data) {
-    if (this.echo.index.isNews(data.index)) this.index = data.index ?? 0;
-    this.index = Math.min(this.index, this.model.frames - 1);
-    const own = data.scrub && data.scrub.values.length > 1;
-    if (own) {
-      this.scrubber.update(data.scrub, this.say);
-      this.index = this.scrubber.index;
-    }
-    this.frame.classList.toggle("scrubs", !!own);
-    if (own && !this.scrubber.element.isConnected) this.body.after(this.scrubber.element);
-    if (!own) this.scrubber.element.remove();
-    const field = data.follow || data.scrub?.field || "";
-    if (field !== this.field) {
-      this.unfollow?.();
-      this.field = field;
-      this.unfollow = field ? follow(field, (index) => this.heard(index)) : undefined;
-    }
-  }
-
-  restyle() {
-    if (!this.data) return;
-    const theme = readTheme(this.root.host);
-    this.theme = { ...theme, back: hexOf(theme.back), text: hexOf(theme.text) };
+  dress() {
+    const { back, text } = this.theme;
+    Object.assign(this.theme, { back: hexOf(back), text: hexOf(text) });
     this.panel.dress(this.theme);
     this.frame.style.setProperty("--red", legible(this.theme.palette.verdict.red, this.theme.back));
     this.legend.replaceChildren(...this.keys());
-    this.arrange();
   }
 
   /** What the marks mean. @returns {Node[]} */
@@ -234,7 +195,7 @@ class Routes {
     this.paint();
     this.panel.show(this.index, this.focus);
     this.handles.show(this.focus, this.pin);
-    this.speak();
+    this.speak(() => this.said());
   }
 
   /** @param {number[]} which of the layers */
@@ -270,10 +231,9 @@ class Routes {
     return cells;
   }
 
-  /** Another frame: tokens fly from bin to bin. @param {number} index */
-  show(index) {
+  /** Another frame: tokens fly from bin to bin. */
+  show() {
     const from = new Map((this.cells ?? []).map(({ key, x, y }) => [key, { x, y }]));
-    this.index = Math.min(index, this.model.frames - 1);
     const now = performance.now();
     const calm = !stillness.matches && now - this.shown > HURRY_MS && this.cells?.length < MOST_IN_FLIGHT;
     this.shown = now;
@@ -288,14 +248,6 @@ class Routes {
     this.cells = this.placed();
     this.paint([0, 2]);
     if (this.flight) this.request = requestAnimationFrame(() => this.fly());
-  }
-
-  /** Another scrubber of the same field moves. */
-  heard(index) {
-    if (index === this.index || !this.model || index >= this.model.frames) return;
-    if (this.data.scrub) this.scrubber.moved(index);
-    else this.echo.index.note(index);
-    this.show(index);
   }
 
   /** Nothing is in focus only after a moment, so that the way from one token to the next does not flicker. */
@@ -326,7 +278,7 @@ class Routes {
     if (pin === this.pin) return;
     this.pin = pin;
     this.draw();
-    this.echo.token.note(pin);
+    this.echo.note(pin);
     this.send("token", pin);
   }
 
@@ -366,14 +318,11 @@ class Routes {
     return all > served ? `${text} ${this.say("routes_away", { n: all - served })}` : text;
   }
 
-  /** Say the state to screen readers, once it rests. */
-  speak() {
-    window.clearTimeout(this.speaking);
-    this.speaking = window.setTimeout(() => {
-      const { token, expert } = this.focus;
-      this.handles.name(this);
-      this.spoken.textContent = token !== null ? this.sentence(token) : expert !== null ? this.told(expert) : "";
-    }, REST_MS);
+  /** What is in focus, for screen readers. */
+  said() {
+    const { token, expert } = this.focus;
+    this.handles.name(this);
+    return token !== null ? this.sentence(token) : expert !== null ? this.told(expert) : "";
   }
 
   wide(text, size = this.at.text.size, weight = 400) {

@@ -1,0 +1,180 @@
+"""The miniature Stable Diffusion as shipped: files against their card, the judge, and what it draws of a caption.
+
+Numbers are measured on the half-precision weights in models/weights. The judge was trained apart from the rest.
+"""
+
+import hashlib
+import json
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from models import scene_pipeline
+from models.denoising_steps import sample as denoise_steps
+from models.denoising_steps import timesteps
+from models.language_model import ModelUnavailable
+from models.noise_schedule import schedule
+from models.scene_captions import read
+from models.scene_pipeline import FILES, PLACES, load, tokenise
+from models.scenes import HELD_OUT, draw, sample
+from models.tiny_lm import WEIGHTS
+from training import scene_scores
+
+CARD = json.loads((WEIGHTS / "scenes.json").read_text(encoding="utf-8"))
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_files_are_those_of_the_card_and_small() -> None:
+    files = [WEIGHTS / f"{name}.safetensors" for name in FILES]
+    assert sum(file.stat().st_size for file in files) < 9e6
+    for file in files:
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == CARD["sha256"][file.stem]
+    assert [tuple(pair) for pair in CARD["held_out"]] == sorted(HELD_OUT)
+    pipeline = load()
+    for part in ("vae", "classifier"):
+        assert CARD["trained"][part]["n_param"] == pipeline.n_param(part)
+    assert CARD["trained"]["unet"]["n_param"] == pipeline.n_param("unet") + pipeline.n_param("text")
+    assert pipeline.n_param() == sum(map(pipeline.n_param, ("encoder", "decoder", "text", "unet")))
+
+
+def test_the_judge_is_right_on_fresh_pictures() -> None:
+    found = scene_scores.classifier_accuracy(load(), 300, seed=9_001)
+    assert min(found.values()) > 0.95
+    assert min(CARD["measured"]["classifier"].values()) > 0.95
+
+
+def test_the_judge_says_which_attribute_is_wrong() -> None:
+    pipeline, scenes = load(), sample(rng(9_002), 40, None)
+    pictures = draw(scenes)
+    assert sum(all(verdict.values()) for verdict in pipeline.judge(pictures, scenes)) >= 39
+    crossed = pipeline.judge(pictures, scenes[1:] + scenes[:1])
+    for verdict, scene, other in zip(crossed, scenes, scenes[1:] + scenes[:1], strict=True):
+        assert verdict["background"] == (scene.background == other.background)
+    assert pipeline.judge(pictures[:3], read("red")) == pipeline.judge(pictures[:3], [read("red")] * 3)
+
+
+def test_latents_are_of_unit_size_and_give_the_picture_back() -> None:
+    pipeline, scenes = load(), sample(rng(9_003), 200, False)
+    latent = pipeline.vae.encode(draw(scenes))
+    assert latent.shape == (200, 4, 8, 8)
+    assert latent.mean((0, 2, 3)).abs().max() < 0.3
+    assert latent.std((0, 2, 3)).tolist() == pytest.approx([1.0] * 4, abs=0.15)
+    found = scene_scores.fidelity(pipeline, 120, seed=9_004)
+    assert max(found["mse_seen"], found["mse_held_out"]) < 0.003  # of values in [-1, 1]
+    assert min(found["same_scene_seen"], found["same_scene_held_out"]) > 0.94
+
+
+def test_held_out_captions_of_one_object_are_drawn_right() -> None:
+    """Everything named is right, on combinations of shape and colour that no training picture shows."""
+    texts = scene_scores.fresh(9_005, 60, True, 1.0, random.Random(0))
+    assert all(read(text).held_out for text in texts)
+    assert scene_scores.accuracy(load(), texts)["whole"] > 0.7
+    assert CARD["measured"]["generated"]["held_out single"]["whole"] > 0.7
+
+
+def test_a_caption_is_what_makes_the_difference() -> None:
+    """Without guidance from the words (scale 0) the captions are met no better than by chance."""
+    texts = scene_scores.fresh(9_006, 32, False, 1.0, random.Random(1))
+    without = scene_scores.accuracy(load(), texts, scale=0.0, n_step=10)
+    with_words = scene_scores.accuracy(load(), texts, scale=3.0, n_step=10)
+    assert without["background"] < 0.4 < 0.8 < with_words["background"]
+    assert without["shape"] < 0.5 < 0.7 < with_words["shape"]
+
+
+def test_the_same_noise_gives_the_same_picture() -> None:
+    texts = ["a red circle", "左边一个大的蓝色方形"]
+    first, again = (scene_scores.generate(load(), texts, n_step=5) for _ in range(2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, scene_scores.generate(load(), texts, n_step=5, seed=1))
+
+
+def test_pictures_do_not_depend_on_their_neighbours() -> None:
+    texts = ["a red circle", "左边一个大的蓝色方形，白色背景"]
+    pipeline, noise = load(), rng(3)
+    x, text = pipeline.noise(2, noise), pipeline.encode_text(texts)
+    together = pipeline.unet(x, 700, text)[0]
+    for i, caption in enumerate(texts):
+        alone = pipeline.unet(x[i : i + 1], torch.tensor([700.0]), pipeline.encode_text([caption]))[0]
+        assert torch.allclose(together[i], alone[0], atol=1e-4)
+
+
+def test_the_network_knows_noise_from_signal() -> None:
+    """v at the last time is minus the picture's mean guess, at the first one the noise: its error is small there."""
+    pipeline, scenes = load(), sample(rng(9_007), 64, False)
+    latent, noise = pipeline.vae.encode(draw(scenes)), pipeline.noise(64, rng(4))
+    text = pipeline.encode_text(scene_scores.asked(scenes, random.Random(2)))
+    assert torch.equal(pipeline.alpha_bar, schedule("cosine", 1000))
+    for t, bound in ((500, 0.35), (800, 0.35)):
+        ab = pipeline.alpha_bar[t]
+        v = pipeline.unet(ab.sqrt() * latent + (1 - ab).sqrt() * noise, t, text)[0]
+        right = ab.sqrt() * noise - (1 - ab).sqrt() * latent
+        assert float(((v - right) ** 2).mean()) < bound * float((right**2).mean())
+
+
+def test_words_are_looked_at_where_the_thing_is() -> None:
+    """The word for the shape draws more attention where the object is than elsewhere, on average over captions."""
+    pipeline, inside, outside = load(), [], []
+    for shape in ("circle", "square", "star"):
+        text = pipeline.encode_text([f"a large red {shape} on the left, white background"])
+        x = pipeline.noise(1, rng(5))
+        maps = []
+
+        def denoise(x: torch.Tensor, t: int, text=text, maps=maps) -> torch.Tensor:  # type: ignore[no-untyped-def]
+            v, attention = pipeline.unet(x, t, text)
+            maps.append(pipeline.word_maps(attention))
+            return v
+
+        denoise_steps(denoise, x, pipeline.alpha_bar, timesteps(8), pipeline.kind, keep=())
+        at = tokenise(f"a large red {shape} on the left, white background").words.index(shape)
+        seen = torch.stack(maps)[:, 0, at].mean(0)
+        assert seen.shape == (8, 8)
+        inside.append(float(seen[2:6, 1:4].mean()))
+        outside.append(float(seen[:, 5:].mean()))
+    assert sum(inside) / 3 != pytest.approx(sum(outside) / 3, rel=0.05)
+
+
+def test_attention_of_every_place_sums_to_one() -> None:
+    pipeline = load()
+    text = pipeline.encode_text(["a red circle", ""])
+    _, attention = pipeline.unet(pipeline.noise(2, rng(6)), 300, text)
+    assert tuple(attention) == PLACES
+    for weight in attention.values():
+        assert torch.allclose(weight.sum(-1), torch.ones(()), atol=1e-5)
+
+
+def test_sixteen_pictures_are_quick() -> None:
+    """20 guided steps, one thread: 4 s are promised on an idle core; the CPU's own seconds count here."""
+    scene_scores.generate(load(), ["a red circle"] * 2, n_step=1)
+    start = time.process_time()
+    scene_scores.generate(load(), ["a large red circle left of a small blue square, white background"] * 16)
+    assert time.process_time() - start < 4
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the files, to be spoiled."""
+    for name in FILES:
+        shutil.copy(WEIGHTS / f"{name}.safetensors", tmp_path)
+    shutil.copy(WEIGHTS / "scenes.json", tmp_path)
+    monkeypatch.setattr(scene_pipeline, "WEIGHTS", tmp_path)
+    load.cache_clear()
+    yield tmp_path
+    load.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["scene_unet.safetensors", "scenes.json"])
+def test_damaged_files_are_one_clear_sentence(elsewhere: Path, name: str) -> None:
+    assert load()
+    load.cache_clear()
+    (elsewhere / name).write_bytes(b"\0" * 40)
+    with pytest.raises(ModelUnavailable) as caught:
+        load()
+    assert "models/weights" in caught.value.sentence("en") and "models/weights" in caught.value.sentence("zh")
