@@ -16,6 +16,8 @@ from models.scene_captions import caption, request
 from models.scene_pipeline import load
 from models.scenes import COLOURS
 
+GUIDANCE = 3.0
+
 
 def without_encoder() -> dict[str, float | int]:
     """Claim: text to image runs the VAE encoder. Calls of encoder and decoder while pictures are made from text."""
@@ -46,7 +48,7 @@ def _counted(work: Callable[..., Tensor], name: str, calls: dict[str, int]) -> C
 
 def more_is_better() -> dict[str, float | int]:
     """Claim: the higher the guidance, the better the picture."""
-    found = guidances(QUICK, (1.0, 4.0, 10.0))
+    found = guidances(QUICK, (1.0, GUIDANCE, 10.0))
     return {"n_picture": found.n_picture} | {
         f"{name}_{value:g}": found.measure[name][i]
         for name in ("right", "variety", "spread")
@@ -60,19 +62,28 @@ def words_by_attention() -> dict[str, float | int]:
     pipeline, drawn = load(), scenes(N_EACH, False, 1.0, 5)
     said, wanted = [caption(scene) for scene in drawn], [request(scene) for scene in drawn]
     found = {}
-    for name, texts, guidance in (("own", said, 4.0), ("none", [""] * N_EACH, 1.0), ("next", said[1:] + said[:1], 4.0)):
+    for name, texts, guidance in (
+        ("own", said, GUIDANCE),
+        ("none", [""] * N_EACH, 1.0),
+        ("next", said[1:] + said[:1], GUIDANCE),
+    ):
         pictures = pipeline.vae.decode(simply(pipeline, texts, Setting(QUICK, guidance), 11))
         found[name] = marks(pipeline.judge(pictures, wanted))["right"]
     return found | {"n_picture": N_EACH}
 
 
 def negative() -> dict[str, float | int]:
-    """Claim: what the negative prompt names is removed. Circles without a colour asked for, with and without the
-    negative caption "red"."""
-    pipeline, found = load(), {}
-    for name, word in (("without", ""), ("with", "red")):
-        how = Setting(QUICK, 4.0, negative=word)
-        seen = pipeline.see(pipeline.vae.decode(simply(pipeline, ["a large square"] * N_EACH, how, 31)))
-        red = [any(thing.colour == "red" for thing in scene.objects) or scene.background == "red" for scene in seen]
-        found[name] = sum(red) / N_EACH
-    return found | {"n_picture": N_EACH, "even": 1 / len(COLOURS)}
+    """Claim: what the negative prompt names is removed. Large squares of any colour, with and without the negative
+    caption "a red square"; what becomes of red squares, of the commonest other colour, and of red backgrounds."""
+    pipeline, seen = load(), {}
+    for name, text in (("without", ""), ("with", "a red square")):
+        how = Setting(QUICK, GUIDANCE, negative=text)
+        latents = simply(pipeline, ["a large square"] * N_EACH, how, 31)
+        seen[name] = pipeline.see(pipeline.vae.decode(latents))
+    squares = {name: [thing.colour for scene in found for thing in scene.objects] for name, found in seen.items()}
+    found: dict[str, float | int] = {"n_picture": N_EACH, "guidance": GUIDANCE}
+    for name in seen:
+        n = max(1, len(squares[name]))
+        found |= {f"{colour}_{name}": squares[name].count(colour) / n for colour in COLOURS}
+        found[f"ground_{name}"] = sum(scene.background == "red" for scene in seen[name]) / N_EACH
+    return found

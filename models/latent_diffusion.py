@@ -56,7 +56,7 @@ class Config:
     )
     other: Annotated[int, Range(0, 999)] = 8  # the other seed
     strength: Annotated[float, Range(0.0, 1.0, 0.05)] = 0.6
-    guidance: Annotated[float, Range(0.0, 10.0, 0.5)] = 4.0
+    guidance: Annotated[float, Range(0.0, 10.0, 0.5)] = 3.0
     steps: Annotated[int, Range(1, 50)] = 20
     seed: Annotated[int, Range(0, 999)] = 0
     number: Annotated[str, Choice(*NUMBERS)] = "4"
@@ -240,7 +240,6 @@ def facts(trace: Trace, step: int = 50, chosen: int = 0, word: int = -1) -> dict
         "n_right": sum(right),
         "n_named": len(marks),
         "n_named_right": sum(marks.values()),
-        "wrong": ", ".join(name for name, good in marks.items() if not good),
         "n_word": len(trace.word),
         "word": trace.word[w],
         "word_top": float(map_.flatten()[top]),

@@ -31,7 +31,7 @@ from models.fields import no_tick
 from models.latent_sampling import Setting, simply
 from models.scene_captions import caption, read, request
 from models.scene_pipeline import Pipeline, load
-from models.scenes import Scene, sample
+from models.scenes import SHAPES, Scene, sample
 from models.scenes import draw as paint
 
 GUIDANCES = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
@@ -81,6 +81,7 @@ class Combinations:
     n_each: int
     accuracy: Float[Tensor, "g m"]  # GROUPS by ATTRIBUTES
     owner: Float[Tensor, "k o r"]  # KINDS by OWNERS, of the two groups of pairs (r)
+    confusion: Float[Tensor, "h i j"]  # of seen and of held-out combinations: shape asked for by shape found, shares
     image: UInt8[Tensor, "g n y x 3"]  # the first pictures of every group
     text: tuple[tuple[str, ...], ...]  # g n
     right: tuple[tuple[bool, ...], ...]  # g n
@@ -90,6 +91,8 @@ def combinations(guidance: float, tick: Callable[[float], None] = no_tick) -> Co
     """Pictures of four groups of captions, judged."""
     pipeline, how = load(), Setting(QUICK, guidance)
     table, owners, images, texts, rights = [], [], [], [], []
+    asked: dict[bool, list[Scene]] = {False: [], True: []}
+    found: dict[bool, list[Scene]] = {False: [], True: []}
     for g, name in enumerate(GROUPS):
         drawn = scenes(N_EACH, "held" in name, float("single" in name), 5)
         said = [caption(scene) for scene in drawn]
@@ -98,14 +101,34 @@ def combinations(guidance: float, tick: Callable[[float], None] = no_tick) -> Co
         verdicts = pipeline.judge(pictures, [request(scene) for scene in drawn])
         share = marks(verdicts)
         table.append([share[name] for name in ATTRIBUTES])
+        seen = pipeline.see(pictures)
+        asked["held" in name] += drawn
+        found["held" in name] += seen
         if "pair" in name:
-            owners.append(ownership(drawn, pipeline.see(pictures)))
+            owners.append(ownership(drawn, seen))
         images.append(((pictures[:SHOWN].movedim(1, -1) + 1) * 127.5).round().to(torch.uint8))
         texts.append(tuple(said[:SHOWN]))
         rights.append(tuple(all(one.values()) for one in verdicts[:SHOWN]))
     return Combinations(
-        guidance, N_EACH, torch.tensor(table), torch.stack(owners, -1), torch.stack(images), tuple(texts), tuple(rights)
+        guidance=guidance,
+        n_each=N_EACH,
+        accuracy=torch.tensor(table),
+        owner=torch.stack(owners, -1),
+        confusion=torch.stack([confusion(asked[held], found[held]) for held in (False, True)]),
+        image=torch.stack(images),
+        text=tuple(texts),
+        right=tuple(rights),
     )
+
+
+def confusion(wanted: Sequence[Scene], seen: Sequence[Scene]) -> Float[Tensor, "i j"]:
+    """For each shape asked for, the shares of shapes found in its place; where the number of objects is right."""
+    counts = torch.zeros(len(SHAPES), len(SHAPES))
+    for want, see in zip(wanted, seen, strict=True):
+        if len(want.objects) == len(see.objects):
+            for asked, found in zip(want.objects, see.objects, strict=True):
+                counts[SHAPES.index(asked.shape), SHAPES.index(found.shape)] += 1
+    return counts / counts.sum(-1, keepdim=True).clamp(min=1)
 
 
 def ownership(wanted: Sequence[Scene], seen: Sequence[Scene]) -> Float[Tensor, "k o"]:
@@ -253,7 +276,18 @@ def combination_facts(found: Combinations) -> dict[str, float | int]:
     """The numbers below the table."""
     at = dict(zip(GROUPS, found.accuracy.tolist(), strict=True))
     owner = found.owner[KINDS.index("colour")]
+    off = found.confusion[1] * (1 - torch.eye(len(SHAPES)))
+    card = load().card.get("measured", {})
+    large = card.get("generated", {})
     return {
+        "n_card": card.get("sampling", {}).get("n_caption", 0),
+        "card_seen_single": large.get("seen single", {}).get("whole", 0.0),
+        "card_held_single": large.get("held_out single", {}).get("whole", 0.0),
+        "card_seen_pair": large.get("seen pair", {}).get("whole", 0.0),
+        "card_held_pair": large.get("held_out pair", {}).get("whole", 0.0),
+        "card_shape_held_pair": large.get("held_out pair", {}).get("shape", 0.0),
+        "card_colour_held_pair": large.get("held_out pair", {}).get("colour", 0.0),
+        "confused": float(off.max()),
         "n_each": found.n_each,
         "n_step": QUICK,
         "guidance": found.guidance,

@@ -56,7 +56,7 @@ class Config:
     holes: Annotated[str, Text(200)] = ""  # positions of the text that are masked as well
     remask: Annotated[float, Range(0.0, 0.5, 0.05)] = 0.0
     seed: Annotated[int, Range(0, 99)] = 0
-    step: Annotated[int, Range(0, MOST)] = MOST  # the frame shown; beyond the last: the last
+    step: Annotated[int, Range(0, MOST)] = 5  # the frame shown; beyond the last: the last
     dependence: Annotated[float, Range(0.0, 1.0, 0.05)] = 1.0  # of the two coins
 
 
@@ -110,7 +110,7 @@ class Trace:
 
 def still(cfg: Config) -> Config:
     """The same experiment, whatever the scrubbers show: what they only play is not computed again."""
-    return replace(cfg, step=MOST, dependence=1.0)
+    return replace(cfg, step=Config().step, dependence=Config().dependence)
 
 
 def at(trace: Trace, step: int, dependence: float) -> Trace:
@@ -143,6 +143,7 @@ def trace(cfg: Config, tick: Callable[[float], None] = no_tick) -> Trace:
     ids, free, holes, n_cut = blanks(cfg)
     never = (lm.bos,)
 
+    model(ids[None]), lm.model(ids[None])  # the first pass of a process is slow, and is nobody's fault
     started = time.perf_counter()
     unmasked = unmask(
         lambda rows: masked_lm.predict(model, rows, never), ids[None], free, model.mask, order=cfg.order,

@@ -1,12 +1,12 @@
-"""Train the drawn scenes' models: `python -m training.scenes vae`, then `unet` and `classifier` (side by side), `card`.
+"""Train the drawn scenes' models: `python -m training.scenes`, or one part after another.
 
     vae          autoencoder on training scenes: models/weights/scene_vae.safetensors
-    unet         text encoder and U-Net on its latents: scene_text.safetensors, scene_unet.safetensors
     classifier   the judge, on all scenes, those held out as well: scene_classifier.safetensors
+    unet         text encoder and U-Net on the VAE's latents: scene_text.safetensors, scene_unet.safetensors
     card         measures what is shipped: scenes.json
 
 Stopped and started again, every run goes on from its last checkpoint: batch i is drawn from a generator seeded by
-(seed, i) alone. `unet --export FILE` writes the weights of a checkpoint.
+(seed, i) alone. `--export FILE` writes the U-Net's weights from a checkpoint while it is still learning.
 
 Recipe: first the text encoder learns to say what a caption says (Stable Diffusion's comes trained, too), then it goes
 on learning with the U-Net. v-prediction on the cosine schedule, whose last step leaves no signal for epsilon to be
@@ -38,7 +38,7 @@ from models.scene_parts import initialise
 from models.scene_text import TextEncoder, pack
 from models.scene_unet import SceneUNet
 from models.scene_vae import N_CHANNEL, N_SIDE, SceneVAE, reconstruction_loss
-from models.scenes import HELD_OUT, SHARE_SINGLE, Scene, draw, sample
+from models.scenes import COLOURS, HELD_OUT, SHARE_SINGLE, Scene, draw, sample
 from models.tiny_lm import WEIGHTS
 from training import loop, scene_scores
 
@@ -65,6 +65,7 @@ CLASSIFIER = Recipe(n_step=1_200, n_row=64, lr=2e-3, n_warmup=50)
 TEXT = Recipe(n_step=400, n_row=128, lr=2e-3, n_warmup=30)
 UNET = Recipe(n_step=6_000, n_row=64, lr=1.2e-3, n_warmup=150)
 UNET_AGAIN = Recipe(n_step=1_900, n_row=64, lr=6e-4, n_warmup=50)  # also on the pictures of VAE_AGAIN
+N_EMPTY = 150  # empty pictures of each colour for the judge
 BETA, BETA_AGAIN = 1e-4, 1e-5  # of the VAE's KL term
 SHARE_EMPTY = 0.125  # of captions dropped
 EMA = 0.997
@@ -80,8 +81,13 @@ def drawn(cache: Path, held_out: bool | None, recipe: Recipe) -> tuple[list[Scen
     scenes = sample(torch.Generator().manual_seed(recipe.seed), recipe.n_scene, held_out, recipe.single)
     file = cache / f"scenes_{'all' if held_out is None else 'train'}_{recipe.n_scene}_{recipe.seed}.pt"
     if not file.exists():
-        torch.save(draw(scenes).mul(127.5).add(127.5).round().to(torch.uint8), file)
+        torch.save(to_bytes(draw(scenes)), file)
     return scenes, torch.load(file, weights_only=True)
+
+
+def to_bytes(picture: Float[Tensor, "b 3 y x"]) -> Tensor:
+    """0 to 255 from [-1, 1]."""
+    return picture.mul(127.5).add(127.5).round().to(torch.uint8)
 
 
 def picture(stored: Tensor) -> Float[Tensor, "b 3 y x"]:
@@ -370,39 +376,59 @@ def write_card(cache: Path) -> None:
     print(json.dumps(card["measured"], indent=1))
 
 
+def make_vae(cache: Path) -> None:
+    """Both passes, and what brings latents to unit size."""
+    vae = SceneVAE()
+    initialise(vae, torch.Generator().manual_seed(VAE.seed))
+    _, pictures = drawn(cache, False, VAE)
+    first = train_vae(vae, VAE, pictures, BETA, cache / "scene_vae.pt")
+    _, crowded = drawn(cache, False, VAE_AGAIN)
+    second = train_vae(vae, VAE_AGAIN, crowded, BETA_AGAIN, cache / "scene_vae_again.pt")
+    found = torch.cat([vae.moments(picture(part))[0].detach() for part in pictures[:4_000].split(250)])
+    vae.shift.copy_(found.mean((0, 2, 3)))
+    vae.scale.copy_(found.std((0, 2, 3)))
+    ship("vae", vae)
+    remember(cache, "vae", (VAE, VAE_AGAIN), vae, both(first, second))
+
+
+def make_classifier(cache: Path) -> None:
+    """The judge sees all combinations, and now and then nothing at all."""
+    scenes, pictures = drawn(cache, None, CLASSIFIER)
+    empty = [Scene(colour) for colour in COLOURS] * N_EMPTY
+    scenes, pictures = scenes + empty, torch.cat((pictures, to_bytes(draw(empty))))
+    model, log = train_classifier(CLASSIFIER, scenes, pictures, cache / "scene_classifier.pt")
+    ship("classifier", model)
+    remember(cache, "classifier", (CLASSIFIER,), model, log)
+
+
+def ship_unet(cache: Path, model: Denoiser, log: loop.Log) -> None:
+    """Two files."""
+    ship("text", model.text)
+    ship("unet", model.unet)
+    remember(cache, "unet", (TEXT, UNET, UNET_AGAIN), model, log)
+
+
+PARTS = {
+    "vae": make_vae,
+    "classifier": make_classifier,
+    "unet": lambda cache: ship_unet(cache, *train_both(cache)),
+    "card": write_card,
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the drawn scenes' models: models/weights/scene*")
-    parser.add_argument("part", choices=("vae", "unet", "classifier", "card"))
+    parser.add_argument("part", nargs="?", choices=tuple(PARTS), help="all of them in order, if left out")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "model-atlas" / "training")
-    parser.add_argument("--export", type=Path, help="write the weights of this checkpoint (unet)")
+    parser.add_argument("--export", type=Path, help="write the weights of this checkpoint of the U-Net, and no more")
     args = parser.parse_args()
     torch.set_num_threads(1)  # another number rounds sums differently
     args.cache.mkdir(parents=True, exist_ok=True)
-    checkpoint = args.cache / f"scene_{args.part}.pt"
-    if args.part == "card":
-        write_card(args.cache)
-    elif args.part == "classifier":
-        scenes, pictures = drawn(args.cache, None, CLASSIFIER)
-        model, log = train_classifier(CLASSIFIER, scenes, pictures, checkpoint)
-        ship("classifier", model)
-        remember(args.cache, "classifier", (CLASSIFIER,), model, log)
-    elif args.part == "vae":
-        vae = SceneVAE()
-        initialise(vae, torch.Generator().manual_seed(VAE.seed))
-        _, pictures = drawn(args.cache, False, VAE)
-        first = train_vae(vae, VAE, pictures, BETA, checkpoint)
-        _, crowded = drawn(args.cache, False, VAE_AGAIN)
-        second = train_vae(vae, VAE_AGAIN, crowded, BETA_AGAIN, args.cache / "scene_vae_again.pt")
-        found = torch.cat([vae.moments(picture(part))[0].detach() for part in pictures[:4_000].split(250)])
-        vae.shift.copy_(found.mean((0, 2, 3)))
-        vae.scale.copy_(found.std((0, 2, 3)))
-        ship("vae", vae)
-        remember(args.cache, "vae", (VAE, VAE_AGAIN), vae, both(first, second))
-    else:
-        denoiser, log = last(args.export) if args.export else train_both(args.cache)
-        ship("text", denoiser.text)
-        ship("unet", denoiser.unet)
-        remember(args.cache, "unet", (TEXT, UNET, UNET_AGAIN), denoiser, log)
+    if args.export:
+        ship_unet(args.cache, *last(args.export))
+        return
+    for part in [args.part] if args.part else PARTS:
+        PARTS[part](args.cache)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from models.denoising_studies import Schedules
 
 Words = Mapping[str, str]
-PLANES, SMALL, PEN = 640, 220, 460  # heights in pixels
+PLANES, BESIDE, SMALL, PEN = 640, 556, 220, 460  # heights in pixels; BESIDE: the planes next to the pad
 EDGE = 3.0  # the planes show -EDGE to EDGE
 SAMPLERS = ("line:1", "line:0")  # the colours of DDPM and DDIM
 FEW = 6  # steps: so few that the way is a few straight lines
@@ -68,7 +68,7 @@ def reverse(trace: Trace, words: Words, labels: Sequence[str] = ()) -> View:
                 for s in range(len(x))
             ),
         ),
-        height=PLANES,
+        height=BESIDE if trace.data == "drawn" else PLANES,
         name="denoising",
     )
 

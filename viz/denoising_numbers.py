@@ -129,6 +129,7 @@ def guidance(found: Guidance) -> Numbers:
         "spread_one": float(found.spread[one]),
         "spread_most": float(found.spread[most]),
         "spread_data": found.spread_data,
+        "outside_one": float(found.outside[one]),
         "outside_most": float(found.outside[most]),
     }
 

@@ -208,7 +208,7 @@ def guided(found: Guidance, words: Words) -> View:
         alt=words["alt_guided"].format(
             values="; ".join(f"{scale[k]:g}: {float(found.hit[k]):.0%}" for k in chosen), n=found.towards
         ),
-        height=380,
+        height=330,
         name="guided",
     )
 

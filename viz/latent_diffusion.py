@@ -18,6 +18,7 @@ from viz.components.curves import Axis, Line, curves
 from viz.components.kit import Scrub
 from viz.components.ledger import Group as Bars
 from viz.components.ledger import Part, Row, ledger
+from viz.components.matrix import Panel, Stage, inspector
 from viz.components.pictures import Group, Heat, pictures
 from viz.plots import finish
 from viz.view import View
@@ -25,10 +26,11 @@ from viz.view import View
 if TYPE_CHECKING:
     from models.latent_diffusion import Trace
     from models.latent_measures import Combinations, Reconstruction, Sweep
-    from models.latent_sizes import Size, Stage
+    from models.latent_sizes import Size
+    from models.latent_sizes import Stage as Station
 
 Words = Mapping[str, str]
-MAIN, FIGURE = 575, 360  # heights in pixels
+MAIN, SMALLER, FIGURE = 575, 480, 360  # heights in pixels
 COLUMNS = {1: 1, 4: 2, 9: 3, 16: 8}
 BETWEEN = 9
 FAR = 3.0  # the colour scale of latents ends here, on both sides
@@ -62,6 +64,8 @@ def board(trace: Trace, words: Words, step: int, chosen: int = 0, word: int = -1
         ),
     ]
     columns = [BETWEEN if between else COLUMNS[p], 1, 2 * c if between else c]
+    if between:  # two rows of pictures; what the network sees at the ends is another matter
+        del groups[1], columns[1]
     if len(trace.start):
         groups.insert(1, Group(words["group_start"], trace.start.numpy(), titles=[words["drawn"], words["again"]]))
         columns.insert(1, 1)
@@ -77,7 +81,7 @@ def board(trace: Trace, words: Words, step: int, chosen: int = 0, word: int = -1
             n=p, step=trace.step[step], steps=trace.n_taken, level=trace.t[step], right=sum(judged), judged=len(judged),
             picture=one + 1, noisy=float(trace.latent[step, one].std()), clean=float(trace.clean[step, one].std()),
         ),
-        height=MAIN,
+        height=MAIN if p < 16 else SMALLER,
         name="pictures",
     )  # fmt: skip
 
@@ -108,7 +112,7 @@ def coloured(values: np.ndarray) -> np.ndarray:
 # --- further figures -------------------------------------------------------------------------------------------------
 
 
-def parts(real: Sequence[Stage], ours: Sequence[Stage], words: Words) -> go.Figure:
+def parts(real: Sequence[Station], ours: Sequence[Station], words: Words) -> go.Figure:
     """Both pipelines from the caption to the picture, side by side: what flows, and what it flows through."""
     figure, high = go.Figure(), len(real)
     for column, (title, stages) in enumerate(((words["real"], real), (words["ours"], ours))):
@@ -189,14 +193,12 @@ def vae(found: Reconstruction, words: Words) -> View:
     enlarge = found.original.shape[1] // found.latent.shape[-1]
     latent = coloured(found.latent.transpose(0, 1).flatten(0, 1).numpy()).repeat(enlarge, 1).repeat(enlarge, 2)
     image = np.concatenate([found.original.numpy(), found.again.numpy(), latent])
-    rows = [words["drawn"], words["again"], *(words["channel"].format(n=i + 1) for i in range(c))]
     error = [f"±{error:.1f}" for error in found.error.tolist()]
     return pictures(
         [
             Group(
                 words["group_vae"],
                 image,
-                titles=[rows[i // n] if i % n == 0 else "" for i in range(len(image))],
                 notes=[*[""] * n, *error, *[""] * (c * n)],
             )
         ],
@@ -211,11 +213,12 @@ def vae(found: Reconstruction, words: Words) -> View:
 
 def guidances(found: Sweep, guidance: float, words: Words) -> View:
     """What guidance does to accuracy and variety."""
-    base = found.measure["variety"][found.value.index(1.0)]
+    base, variety = found.measure["variety"][found.value.index(1.0)], np.array(found.measure["variety"])
+    heard = np.array(found.value) >= 1  # without the caption anything goes: several times the variety
     lines = [
         Line(words["line_right"], found.measure["right"], role="line:0"),
         Line(words["line_whole"], found.measure["whole"], role="line:1"),
-        Line(words["line_variety"], np.array(found.measure["variety"]) / base, role="line:2"),
+        Line(words["line_variety"], np.where(heard, variety / base, np.nan), role="line:2"),
         Line(words["line_spread"], found.measure["spread"], role="line:3"),
     ]
     return _sweep(found, lines, guidance, Axis(words["axis_guidance"]), "guidances", words)
@@ -308,6 +311,33 @@ def owners(found: Combinations, kinds: Sequence[str], names: Sequence[str], word
         alt=words["alt_owners"].format(values=said),
         height=260,
         name="owners",
+    )
+
+
+def confusion(found: Combinations, shapes: Sequence[str], words: Words) -> View:
+    """Which shape was found where which was asked for, of seen and of held-out combinations."""
+    names = [words[f"shape_{shape}"] for shape in shapes]
+    share = 100 * found.confusion.numpy()
+    panels = [words["panel_seen"], words["panel_held"]]
+    kept = ", ".join(f"{title} {np.diag(table).mean():.0f} %" for title, table in zip(panels, share, strict=True))
+    return inspector(
+        [
+            Panel(
+                title,
+                [
+                    Stage(
+                        words["stage_confusion"], table, "probability", words["explain_confusion"], limits=(0.0, 100.0)
+                    )
+                ],
+            )
+            for title, table in zip(panels, share, strict=True)
+        ],
+        names,
+        names,
+        alt=words["alt_confusion"].format(values=kept),
+        words={"rows": words["asked"], "cols": words["found"]},
+        height=FIGURE + 20,
+        name="confusion",
     )
 
 

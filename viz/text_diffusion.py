@@ -113,10 +113,9 @@ def perplexity(found: Quality, words: Words) -> View:
     return curves(
         steps,
         [
-            Line(words["lane_diffusion"], values, role=DIFFUSION),
-            Line(words["lane_diffusion"] + " ", values, role=DIFFUSION, form="dots"),
+            Line(words["lane_diffusion"], values, role=DIFFUSION, form="line" if len(steps) > 1 else "dots"),
             Line(words["lane_ar"], np.full(len(steps), found.own_perplexity), role=OWN, quiet=True),
-        ][(len(steps) == 1) :],
+        ],
         x_axis=_steps(words["axis_passes"], steps),
         y_axis=Axis(words["axis_perplexity"], log=True),
         alt=_said(words["alt_perplexity"], found, values, found.own_perplexity, "{:.0f}"),
@@ -132,10 +131,9 @@ def distinct(found: Quality, words: Words) -> View:
     return curves(
         steps,
         [
-            Line(words["lane_diffusion"], values, role=DIFFUSION),
-            Line(words["lane_diffusion"] + " ", values, role=DIFFUSION, form="dots"),
+            Line(words["lane_diffusion"], values, role=DIFFUSION, form="line" if len(steps) > 1 else "dots"),
             Line(words["lane_ar"], np.full(len(steps), found.own_distinct), role=OWN, quiet=True),
-        ][(len(steps) == 1) :],
+        ],
         x_axis=_steps(words["axis_passes"], steps),
         y_axis=Axis(words["axis_distinct"], low=0, high=1),
         alt=_said(words["alt_distinct"], found, values, found.own_distinct, "{:.2f}"),

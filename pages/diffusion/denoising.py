@@ -45,7 +45,7 @@ def picture() -> None:
 
     def further(name: str) -> None:
         study = denoising_studies if hasattr(denoising_studies, name) else denoising_comparisons
-        about = [asked(sampled, name)] * (name in UNREAD)
+        about = [asked(sampled, name)] if name in UNREAD else []
         found = trace if name == "field" else here.run(getattr(study, name), *about)
         frame = [cfg.noised] if name == "forward" else []
         for draw, numbers in PARTS[name]:

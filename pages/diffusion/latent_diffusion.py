@@ -45,9 +45,10 @@ def picture() -> None:
         else:
             found = here.run(measure.combinations, cfg.guidance)
             here.table(pictures.table(found, measure.ATTRIBUTES, measure.GROUPS, here.words))
-            here.show(pictures.owners(found, measure.KINDS, measure.OWNERS, here.words), key="owners")
-            here.show(pictures.combinations(found, measure.GROUPS, here.words), key=name)
             here.note("note_combinations", **measure.combination_facts(found))
+            here.show(pictures.combinations(found, measure.GROUPS, here.words), key=name)
+            here.show(pictures.confusion(found, measure.SHAPES, here.words), key="confusion")
+            here.show(pictures.owners(found, measure.KINDS, measure.OWNERS, here.words), key="owners")
 
     here.gallery({name: partial(further, name) for name in here.spec["gallery"]})
 

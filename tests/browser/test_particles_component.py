@@ -253,7 +253,7 @@ def test_points_glide_between_frames_and_arrive(show: Open) -> None:
       const canvas = host.shadowRoot.querySelector("canvas.marks");
       const seen = [];
       host.shadowRoot.querySelector("[aria-label='One step forward']").click();
-      while (!(seen.at(-1) > 0.81)) {
+      while (!(seen.at(-1) > 0.8 && seen.at(-1) === seen.at(-2))) {
         await new Promise((done) => requestAnimationFrame(done));
         const row = canvas.getContext("2d").getImageData(0, canvas.height / 2, canvas.width, 1).data;
         seen.push(row.findIndex((value, i) => i % 4 === 3 && value > 200) / 4 / canvas.width);
@@ -362,15 +362,12 @@ def test_the_download_shows_what_the_screen_shows(show: Open, tmp_path: Path) ->
     assert {"first", "second", "1 outside", "40", "1"} <= set(words)
     first = box(page.locator(".map").first)
     for path in drawing.iter(f"{SPACE}path"):
-        found = re.fullmatch(r"translate\(([\d.]+) ([\d.]+)\)", path.get("transform", ""))
-        moves = re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path.get("d") or "")
-        if found and moves:
-            x, y = np.array(moves, dtype=float).T + np.array(found.groups(), dtype=float)[:, None]
-            assert x.min() >= 0 and x.max() <= width and y.min() >= 0 and y.max() <= height
+        if path.get("transform"):  # what was drawn on a canvas; only the plane hid there what leaves it
+            moves = np.array(re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path.get("d") or ""), dtype=float)
+            assert moves.min() >= -8 and moves.max() < first["width"] + 8
     inked = [path.get("d") or "" for path in drawing.iter(f"{SPACE}path") if path.get("fill") == "#1a1d21"]
     discs = [d for d in inked if "a4 4" in d]
-    assert sum(d.count("M") for d in discs) == 2 * M - 2, "one is outside"
-    assert first["width"] > 300
+    assert sum(d.count("M") for d in discs) == 2 * M - 2 + 1, "one is outside, one in the legend"
     size = [int.from_bytes(files["PNG"][at : at + 4], "big") for at in (16, 20)]
     assert files["PNG"].startswith(b"\x89PNG") and size == [2 * width, 2 * height]
     lines = list(csv.reader(io.StringIO(files["CSV"].decode("utf-8-sig"))))

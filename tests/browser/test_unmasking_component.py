@@ -35,7 +35,7 @@ TOKEN = np.array(
     ]
 )
 WEIGHT = np.where(TOKEN >= 0, np.linspace(0.05, 0.95, M), 0)
-GUESS = (np.tile([0, 5], (N, M, 1)), np.tile([0.75, 0.004], (N, M, 1)))
+GUESS = (np.tile([0, 5, 2], (N, M, 1)), np.tile([0.75, 0.004, 0.0], (N, M, 1)))
 FIXED = np.arange(M) == 0
 
 
@@ -181,6 +181,8 @@ def test_a_place_says_what_was_likely(show: Open) -> None:
     assert lens.locator(".taken").all_text_contents() == ["·a_token_that_is_long"]
     go(page, 0)
     expect(lens).to_contain_text("place 5masked")
+    boxes(page).nth(0).hover()
+    expect(lens).to_have_text("place 1To, given")
     page.mouse.move(2, 2)
     expect(lens).to_be_hidden()
 

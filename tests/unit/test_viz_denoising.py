@@ -264,6 +264,11 @@ def test_captions_say_what_is_shown(seen: Trace) -> None:
 def test_every_further_picture_has_its_sentence() -> None:
     """Every name in a sentence is one of the numbers; every picture of the gallery exists."""
     assert set(SPEC["gallery"]) == set(told.PARTS)
+    assert set(told.PARTS) - set(told.UNREAD) == {"field", "wrong_formula"}, "drawn from the Trace, or asked nothing"
+    for name, unread in told.UNREAD.items():
+        cfg = Config(n_step=7, eta=0.5, data="letters", kind="v", seed=3)
+        kept = told.asked(cfg, name)
+        assert kept == dataclasses.replace(cfg, **{one: getattr(Config(), one) for one in unread})
     sources = {name: getattr(told, name) for name in dir(told)}
     for parts in told.PARTS.values():
         for draw, numbers_of in parts:

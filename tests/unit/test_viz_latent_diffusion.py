@@ -66,6 +66,7 @@ def table() -> Combinations:
         n_each=32,
         accuracy=torch.rand(len(GROUPS), len(ATTRIBUTES), generator=source),
         owner=torch.tensor([[[0.5, 0.4], [0.25, 0.3], [0.2, 0.2], [0.05, 0.1]]] * 2),
+        confusion=torch.eye(6).repeat(2, 1, 1) * 0.75,
         image=torch.zeros(len(GROUPS), 2, 32, 32, 3, dtype=torch.uint8),
         text=(("a", "b"),) * len(GROUPS),
         right=((True, False),) * len(GROUPS),
@@ -171,7 +172,7 @@ def test_sizes_against_resolution() -> None:
 def test_sweeps(sweep: Sweep) -> None:
     view = pictures.guidances(sweep, 4.0, WORDS)
     lines = {one["name"]: numbers(one["y"])[0] for one in view.data["lines"]}
-    assert np.allclose(lines[WORDS["line_variety"]], [1.5, 1.0, 0.5]), "as a share of guidance 1"
+    assert np.allclose(lines[WORDS["line_variety"]], [np.nan, 1.0, 0.5], equal_nan=True), "as a share of guidance 1"
     assert np.allclose(lines[WORDS["line_right"]], sweep.measure["right"]) and view.data["marks"] == [
         [4.0, WORDS["here"]]
     ]
@@ -190,6 +191,8 @@ def test_the_table_and_whose_colours(table: Combinations) -> None:
     view = pictures.owners(table, KINDS, OWNERS, WORDS)
     values = numbers(view.data["groups"][0]["rows"][1]["values"])
     assert np.allclose(values, [[40, 30, 20, 10]]) and "25 %" in view.alt
+    view = pictures.confusion(table, latent_measures.SHAPES, WORDS)
+    assert "75 %" in view.alt and len(view.data["rows"]) == 6 and len(view.data["panels"]) == 2
     view = pictures.combinations(table, GROUPS, WORDS)
     assert view.data["groups"][3]["marks"] == ["right", "wrong"] and "32 pictures" in view.alt
 
@@ -206,7 +209,7 @@ def test_the_autoencoder() -> None:
     assert np.array_equal(shown[16 + 8 * 2 + 5, ::4, ::4], pictures.coloured(latent[5, 2].numpy())), (
         "channel 3 of scene 6"
     )
-    assert found["notes"][0][8 + 5] == "±5.0" and found["titles"][16] == "channel 1"
+    assert found["notes"][0][8 + 5] == "±5.0"
 
 
 def test_thumbnail(traces: dict[str, Trace]) -> None:

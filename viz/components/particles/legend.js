@@ -12,7 +12,7 @@ export class Legend {
   update(model, say) {
     const any = (name) => model.planes.some((plane) => plane[name]);
     const sign = (width, children) => makeSvg("svg", { width, height: HIGH, "aria-hidden": "true", class: "sign" }, children);
-    const disc = (name, r = 4, x = 7) => makeSvg("circle", { cx: x, cy: HIGH / 2, r, class: name });
+    const disc = (name, r = 4, x = 7) => line(name, `M${x - r} ${HIGH / 2}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`);
     const line = (name, d) => makeSvg("path", { d, class: name });
     const item = (icon, text) => make("span", { class: "item" }, [icon, make("span", { text })]);
     const groups = Math.max(...model.planes.map((plane) => plane.groups));

@@ -69,11 +69,12 @@ function board(group, columns, side, font) {
 /**
  * @param {import("./model.js").Group[]} groups
  * @param {number} width @param {number|null} height null: as high as it gets
- * @returns {{boards: Board[], per: number, height: number, side: number}} per: groups in a line
+ * @returns {{boards: Board[], per: number, width: number, height: number, side: number}} per: groups in a line
  */
 export function layout(groups, width, height, font, narrow) {
   let best = null;
-  for (let per = groups.length; per >= 1; per--) {
+  const counts = groups.map((_, k) => Math.ceil(groups.length / (k + 1))); // as even as can be, for 1 line, 2 lines ...
+  for (const per of new Set(counts)) {
     const found = fill(groups, per, width, height, font, narrow);
     if (!best || found.side > best.side * 1.04) best = found;
   }
@@ -112,7 +113,8 @@ function fill(groups, per, width, height, font, narrow) {
   }
   side = whole(side, Math.max(...groups.map((group) => group.width)));
   const boards = boardsAt(side);
-  return { boards, per, height: heightAt(boards), side };
+  const widths = inLines.map((line, k) => boards.slice(k * per, (k + 1) * per).reduce((sum, one) => sum + one.width, (line.length - 1) * BETWEEN));
+  return { boards, per, width: Math.max(...widths), height: heightAt(boards), side };
 }
 
 /** The next smaller width at which each pixel has as many pixels of the screen, if that is not much smaller. */

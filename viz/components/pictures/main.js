@@ -5,10 +5,9 @@
 import { make } from "../kit/dom.js";
 import { Figure } from "../kit/figure.js";
 import { Film } from "../kit/film.js";
-import { follow } from "../kit/follow.js";
 import { number } from "../kit/format.js";
 import { browserComponent, Echo, sheet } from "../kit/host.js";
-import { Scrubber } from "../kit/scrubber.js";
+import { Player } from "../kit/player.js";
 import { Board } from "./board.js";
 import { Chips } from "./chips.js";
 import { rows, scene } from "./export.js";
@@ -27,7 +26,6 @@ class Pictures extends Figure {
   /** @param {import("../kit/host.js").Place} place */
   constructor(place) {
     super("pictures", place);
-    this.index = 0;
     /** @type {number|null} */
     this.chosen = null;
     /** The word that a click keeps, and the one that is pointed at. @type {number|null} */
@@ -36,10 +34,10 @@ class Pictures extends Figure {
     this.looked = null;
     /** The place that is read: a picture and a share of its sides. @type {{board: number, picture: number, u: number, v: number}|null} */
     this.at = null;
-    this.echo = { index: new Echo(), chosen: new Echo(), word: new Echo() };
+    this.echo = { chosen: new Echo(), word: new Echo() };
     this.brush = new Brush();
-    this.scrubber = new Scrubber({ paint: (index) => this.show(index), release: (index) => this.send("scrub", index), pace });
-    this.film = new Film(this.scrubber);
+    this.player = new Player({ show: () => this.draw(), release: (index) => this.send("scrub", index), pace });
+    this.film = new Film(this.player.scrubber);
     this.chips = new Chips({
       look: (word) => this.look(word),
       press: (word) => this.setWord(word === this.word ? null : word),
@@ -62,8 +60,11 @@ class Pictures extends Figure {
 
   destroy() {
     super.destroy();
-    this.scrubber.stop();
-    this.unfollow?.();
+    this.player.stop();
+  }
+
+  get index() {
+    return this.player.index;
   }
 
   /** @param {any} data see __init__.py */
@@ -80,7 +81,8 @@ class Pictures extends Figure {
     for (const { element } of this.boards.splice(groups.length)) element.remove();
     this.boards.forEach((board, g) => board.update(groups[g], this.model.linked(g), this.say));
     this.chips.update(heat, this.say);
-    this.wire(data);
+    this.player.update({ ...data, scrub: this.model.frames > 1 ? data.scrub : null }, this.model.frames, this.say);
+    this.player.stand(this.film.element);
     this.strip();
     const name = () => (this.model.frames > 1 ? `${data.name}-${data.scrub?.values[this.index] ?? this.index}` : data.name);
     this.offer(() => scene(this), () => rows(this), name);
@@ -96,23 +98,6 @@ class Pictures extends Figure {
     });
     this.place.append(board.element);
     return board;
-  }
-
-  /** Who plays the frames: a slider of its own, and whoever else moves the same field. */
-  wire(data) {
-    if (this.echo.index.isNews(data.index)) this.index = data.index;
-    this.index = Math.min(this.index, this.model.frames - 1);
-    const { element } = this.scrubber;
-    if (data.scrub && this.model.frames > 1) {
-      this.scrubber.update(data.scrub, this.say);
-      this.index = this.scrubber.index;
-      if (!element.isConnected) this.film.element.after(element);
-    } else element.remove();
-    const field = data.follow || data.scrub?.field || "";
-    if (field === this.field) return;
-    this.unfollow?.();
-    this.field = field;
-    this.unfollow = field ? follow(field, (index) => this.heard(index)) : undefined;
   }
 
   /** The chosen picture, or the first, at all steps. */
@@ -163,20 +148,22 @@ class Pictures extends Figure {
     this.narrow = narrow;
     const { groups } = this.model;
     this.frame.classList.toggle("narrow", narrow);
-    this.scrubber.element.classList.toggle("stacked", narrow);
+    this.player.scrubber.element.classList.toggle("stacked", narrow);
     this.strip();
     this.reserve(width);
     this.frame.style.height = "auto";
     const taken = this.frame.getBoundingClientRect().height - this.place.getBoundingClientRect().height;
     const free = narrow ? null : Math.max(80, this.data.height - taken);
-    const found = layout(groups, width - 10, free, this.theme.font, narrow);
+    const room = Math.floor(this.frame.getBoundingClientRect().width) - 11;
+    const found = layout(groups, room, free, this.theme.font, narrow);
     const scale = window.devicePixelRatio || 1;
     this.scale = scale;
     this.place.style.height = `${narrow ? found.height : Math.max(free, found.height)}px`;
+    this.place.style.paddingLeft = `${5 + (narrow ? 0 : Math.max(0, Math.floor((room - found.width) / 2)))}px`;
     this.boards.forEach((board, g) => board.arrange(found.boards[g], scale));
     this.breakLines(found.per);
     if (!this.film.element.hidden) {
-      const track = this.scrubber.range.getBoundingClientRect();
+      const track = this.player.scrubber.range.getBoundingClientRect();
       this.film.arrange(track.left - this.film.element.getBoundingClientRect().left, track.width);
     }
     this.draw();
@@ -243,20 +230,6 @@ class Pictures extends Figure {
     const { data, index, boards, chosen } = this;
     const when = data.scrub ? `${data.scrub.label} ${data.scrub.values[index]}.` : "";
     return [when, this.said.textContent, chosen === null ? "" : boards[0].label(index, chosen)].join(" ").trim();
-  }
-
-  /** One frame, at once. @param {number} index */
-  show(index) {
-    this.index = Math.min(index, this.model.frames - 1);
-    this.draw();
-  }
-
-  /** Another scrubber of the same field moves. */
-  heard(index) {
-    if (!this.model || index === this.index || index >= this.model.frames) return;
-    if (this.data.scrub) this.scrubber.moved(index);
-    else this.echo.index.note(index);
-    this.show(index);
   }
 
   /** A place is read, in every group that shows the same pictures. */

@@ -2,7 +2,9 @@
 import { luminance, ramp, rgb } from "../kit/colour.js";
 
 const RADIUS = 4;
-const SOFT = 0.42; // how far a picture under a heat map fades into the page
+/** Under a heat map a picture loses so much of its colour, and then fades so far into the page. */
+const GREY = 0.4;
+const SOFT = 0.55;
 
 /** A canvas that is kept and written over. */
 function sheet(width, height) {
@@ -59,7 +61,7 @@ export class Brush {
     return canvas;
   }
 
-  /** One picture in its own pixels; grey and pale where a heat map will lie on it. @returns {HTMLCanvasElement} */
+  /** One picture in its own pixels; dull and pale where a heat map will lie on it. @returns {HTMLCanvasElement} */
   source(group, frame, picture, pale) {
     return this.once(`${group.nth} ${Math.min(frame, group.frames - 1)} ${picture} ${pale}`, () => {
       const image = group.image(frame, picture);
@@ -72,7 +74,10 @@ export class Brush {
     const { back } = this;
     for (let i = 0; i < data.length; i += 4) {
       const grey = 0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
-      for (let c = 0; c < 3; c++) data[i + c] = grey * (1 - SOFT) + back[c] * SOFT;
+      for (let c = 0; c < 3; c++) {
+        const dull = grey * GREY + data[i + c] * (1 - GREY);
+        data[i + c] = dull * (1 - SOFT) + back[c] * SOFT;
+      }
     }
   }
 

@@ -23,7 +23,9 @@ export function scene({ frame, theme, data, film, rows }) {
 const exact = (value) => (value === null ? "" : Number(value.toPrecision(4)));
 
 /** A row for each lane, frame and place. @returns {(string|number)[][]} */
-export function table({ model, data, index, step }) {
+export function table(figure) {
+  const { model, data, index } = figure;
+  const step = (frame) => figure.step(frame);
   const many = model.lanes.reduce((sum, { count }) => sum + count, 0) * model.frames;
   const frames = many > MOST_ROWS ? [index] : Array.from({ length: model.frames }, (_, frame) => frame);
   const found = [["lane", data.scrub?.label ?? "step", "place", "token", "given", "probability", "filled in step"]];

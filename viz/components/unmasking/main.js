@@ -6,9 +6,8 @@ import { gradient, luminance, ramp, rampIndex, rgb } from "../kit/colour.js";
 import { make } from "../kit/dom.js";
 import { Figure } from "../kit/figure.js";
 import { Film } from "../kit/film.js";
-import { follow } from "../kit/follow.js";
 import { browserComponent, Echo, sheet } from "../kit/host.js";
-import { Scrubber } from "../kit/scrubber.js";
+import { Player } from "../kit/player.js";
 import { scene, table } from "./export.js";
 import { Row } from "./lane.js";
 import { Lens } from "./lens.js";
@@ -27,7 +26,6 @@ class Unmasking extends Figure {
   /** @param {import("../kit/host.js").Place} place */
   constructor(place) {
     super("unmasking", place);
-    this.index = 0;
     /** Places of the first lane that the visitor has masked. @type {Set<number>} */
     this.yours = new Set();
     /** What is pointed at. @type {{row: number, place: number}|null} */
@@ -35,9 +33,9 @@ class Unmasking extends Figure {
     /** While the mouse is pressed: whether the places it passes are masked or restored. @type {boolean|null} */
     this.painting = null;
     this.ordered = true;
-    this.echo = { index: new Echo(), masked: new Echo(), order: new Echo() };
-    this.scrubber = new Scrubber({ paint: (index) => this.show(index), release: (index) => this.send("scrub", index), pace });
-    this.film = new Film(this.scrubber);
+    this.echo = { masked: new Echo(), order: new Echo() };
+    this.player = new Player({ show: () => this.draw(), release: (index) => this.send("scrub", index), pace });
+    this.film = new Film(this.player.scrubber);
     this.lens = new Lens();
     this.legend = make("div", { class: "legend" });
     this.switch = make("button", { type: "button", class: "order", onclick: () => this.setOrder(!this.ordered) });
@@ -62,8 +60,11 @@ class Unmasking extends Figure {
     super.destroy();
     window.removeEventListener("pointerup", this.released);
     window.removeEventListener("pointercancel", this.released);
-    this.scrubber.stop();
-    this.unfollow?.();
+    this.player.stop();
+  }
+
+  get index() {
+    return this.player.index;
   }
 
   /** @param {any} data see __init__.py */
@@ -82,14 +83,15 @@ class Unmasking extends Figure {
     this.switch.textContent = this.say("unmasking_order");
     this.switch.title = this.say("unmasking_order_help");
     this.switch.hidden = !this.model.fills;
-    this.wire(data);
     const plays = Boolean(data.scrub) && this.model.frames > 1;
+    this.player.update({ ...data, scrub: plays ? data.scrub : null }, this.model.frames, this.say);
+    this.player.stand(this.film.element);
     const strips = lanes.filter(({ frames }) => frames > 1);
     const high = STRIP[strips.length];
     const strip = (lane) => ({ title: lane.title, high, paint: (pen, width) => this.paintStrip(lane, pen, width, high) });
     this.film.update(plays ? strips.map(strip) : [], this.model.frames, plays);
     const name = () => (this.model.frames > 1 ? `${data.name}-${this.step(this.index)}` : data.name);
-    this.offer(() => scene(this), () => table({ ...this, step: (frame) => this.step(frame) }), name);
+    this.offer(() => scene(this), () => table(this), name);
     this.restyle();
   }
 
@@ -108,23 +110,6 @@ class Unmasking extends Figure {
   /** How a frame is called: the slider's value there. @param {number} frame */
   step(frame) {
     return String(this.data.scrub?.values[frame] ?? frame);
-  }
-
-  /** Who plays the frames: a slider of its own, and whoever else moves the same field. */
-  wire(data) {
-    if (this.echo.index.isNews(data.index)) this.index = data.index;
-    this.index = Math.min(this.index, this.model.frames - 1);
-    const { element } = this.scrubber;
-    if (data.scrub && this.model.frames > 1) {
-      this.scrubber.update(data.scrub, this.say);
-      this.index = this.scrubber.index;
-      if (!element.isConnected) this.film.element.after(element);
-    } else element.remove();
-    const field = data.follow || data.scrub?.field || "";
-    if (field === this.field) return;
-    this.unfollow?.();
-    this.field = field;
-    this.unfollow = field ? follow(field, (index) => this.heard(index)) : undefined;
   }
 
   dress() {
@@ -160,7 +145,7 @@ class Unmasking extends Figure {
     if (!this.data || !width || !this.colours) return;
     const narrow = width < NARROW;
     this.frame.classList.toggle("narrow", narrow);
-    this.scrubber.element.classList.toggle("stacked", narrow);
+    this.player.scrubber.element.classList.toggle("stacked", narrow);
     this.frame.style.minHeight = "0";
     for (const row of this.rows) row.measure(this.theme.font);
     this.draw();
@@ -170,13 +155,14 @@ class Unmasking extends Figure {
     }
     this.frame.style.minHeight = `${this.data.height}px`;
     if (!this.film.element.hidden) {
-      const track = this.scrubber.range.getBoundingClientRect();
+      const track = this.player.scrubber.range.getBoundingClientRect();
       this.film.arrange(track.left - this.film.element.getBoundingClientRect().left, track.width);
       this.film.show(this.index);
     }
   }
 
   draw() {
+    if (!this.colours) return;
     const step = (frame) => this.step(frame);
     this.rows.forEach((row) => row.show(this.index, this.colours, this.inks, this.yours, step));
     this.frame.classList.toggle("ordered", this.ordered);
@@ -215,20 +201,6 @@ class Unmasking extends Figure {
     canvas.getContext("2d").putImageData(image, 0, 0);
     pen.imageSmoothingEnabled = places.length > 2 * high;
     pen.drawImage(canvas, 0, 0, width, high);
-  }
-
-  /** One frame, at once. @param {number} index */
-  show(index) {
-    this.index = Math.min(index, this.model.frames - 1);
-    this.draw();
-  }
-
-  /** Another scrubber of the same field moves. */
-  heard(index) {
-    if (!this.model || index === this.index || index >= this.model.frames) return;
-    if (this.data.scrub) this.scrubber.moved(index);
-    else this.echo.index.note(index);
-    this.show(index);
   }
 
   point(at) {

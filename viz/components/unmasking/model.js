@@ -79,13 +79,13 @@ export class Lane {
     return n;
   }
 
-  /** The likeliest tokens of a place: those of this frame, else of the last frame that had any. */
+  /** The likeliest tokens of a place that was not given: those of this frame, else of the last frame that had any. */
   guesses(frame, place) {
-    if (!this.guess) return [];
+    if (!this.guess || this.fixed[place]) return [];
     const { ids, shares, many } = this.guess;
     for (let f = Math.min(frame, this.frames - 1); f >= 0; f--) {
       const from = this.at(f, place) * many;
-      const found = Array.from({ length: many }, (_, k) => from + k).filter((i) => ids[i]);
+      const found = Array.from({ length: many }, (_, k) => from + k).filter((i) => ids[i] && shares[i] > 0);
       if (found.length) return found.map((i) => ({ text: this.vocabulary[ids[i] - 1], share: shares[i] }));
     }
     return [];
