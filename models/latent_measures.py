@@ -16,7 +16,7 @@ Glossary
 
 Conventions: captions name everything in their first template, in English; every measurement has its own fixed scenes
 and noise, so that it repeats. eta is 0. The numbers of pictures are small: what the page computes takes seconds, and a
-share of 32 pictures is known to about 8 points. Large measurements stand in the card of the weights.
+share of 24 pictures is known to about 10 points. Large measurements stand in the card of the weights.
 """
 
 import random
@@ -40,9 +40,9 @@ GROUPS = ("seen_single", "held_single", "seen_pair", "held_pair")
 ATTRIBUTES = ("shape", "colour", "size", "layout", "background", "whole")
 OWNERS = ("own", "other", "background", "none")
 KINDS = ("colour", "shape")
-N_EACH = 32  # pictures of each group
+N_EACH = 24  # pictures of each group
 N_CAPTION, N_TWIN = 8, 4  # captions of a sweep, pictures of each
-QUICK = 12  # steps of a measurement
+QUICK = 10  # steps of a measurement
 SHOWN = 8  # pictures of a group that are looked at
 
 
@@ -297,12 +297,13 @@ def combination_facts(found: Combinations) -> dict[str, float | int]:
     } | {f"{name}_{group}": at[group][m] for group in GROUPS for m, name in enumerate(ATTRIBUTES)}
 
 
-def sweep_facts(found: Sweep) -> dict[str, float | int]:
-    """The numbers below a sweep: its ends, and where most is right."""
+def sweep_facts(found: Sweep, rows: int = 3) -> dict[str, float | int | str]:
+    """The numbers below a sweep: its ends, and where most is right; the captions of the rows shown."""
     right = found.measure["right"]
     best = max(range(len(right)), key=right.__getitem__)
     ends = {"first": 0, "last": -1, "best": best}
-    said: dict[str, float | int] = {"n_picture": found.n_picture, "n_step": QUICK}
+    shown = "; ".join(f"“{text}”" for text in found.text[:rows])
+    said: dict[str, float | int | str] = {"n_picture": found.n_picture, "n_step": QUICK, "rows": shown}
     for name, i in ends.items():
         said[name] = found.value[i]
         said |= {f"{measure}_{name}": values[i] for measure, values in found.measure.items()}

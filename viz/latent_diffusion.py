@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from models.latent_sizes import Stage as Station
 
 Words = Mapping[str, str]
-MAIN, SMALLER, FIGURE = 575, 480, 360  # heights in pixels
+MAIN, SMALLER, FIGURE = 575, 490, 360  # heights in pixels
 COLUMNS = {1: 1, 4: 2, 9: 3, 16: 8}
 BETWEEN = 9
 FAR = 3.0  # the colour scale of latents ends here, on both sides
@@ -81,7 +81,7 @@ def board(trace: Trace, words: Words, step: int, chosen: int = 0, word: int = -1
             n=p, step=trace.step[step], steps=trace.n_taken, level=trace.t[step], right=sum(judged), judged=len(judged),
             picture=one + 1, noisy=float(trace.latent[step, one].std()), clean=float(trace.clean[step, one].std()),
         ),
-        height=MAIN if p < 16 else SMALLER,
+        height=SMALLER if p == 16 or trace.mode in ("captions", "picture") else MAIN,
         name="pictures",
     )  # fmt: skip
 
@@ -237,13 +237,14 @@ def steps(found: Sweep, n_step: int, words: Words) -> View:
 
 
 def _sweep(found: Sweep, lines: Sequence[Line], here: float, axis: Axis, name: str, words: Words) -> View:
+    """The value chosen on the page is marked."""
     rows = zip(found.value, found.measure["right"], found.measure["whole"], strict=True)
     said = ", ".join(f"{value:g}: {right:.0%}, {whole:.0%}" for value, right, whole in rows)
     return curves(
         np.array(found.value),
         lines,
         x_axis=axis,
-        y_axis=Axis(words["axis_share"], low=0),
+        y_axis=Axis(words[f"axis_{name}_share"], low=0),
         marks=[(float(here), words["here"])] if found.value[0] <= here <= found.value[-1] else [],
         alt=words[f"alt_{name}"].format(n=found.n_picture, values=said),
         height=FIGURE,

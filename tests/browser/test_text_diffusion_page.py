@@ -15,7 +15,7 @@ def slider(page: Page, name: str) -> Locator:
 
 def test_passes_play_and_a_click_masks_a_token(visitor: Visitor) -> None:
     """The scrubber moves both texts and the schedule; the masked token is in the link, and the caption says so."""
-    page = visitor.open(URL, figure="schedule")
+    page = visitor.open(URL, figure="schedule", step=128)
     strip = page.locator(".kit.unmasking").first
     assert strip.locator(".box.masked").count() == 0, "at the end nothing is masked"
     box = strip.bounding_box()

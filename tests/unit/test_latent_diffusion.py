@@ -97,6 +97,7 @@ def test_between_two_captions() -> None:
     for text, p in ((cfg.text, 0), (cfg.second, -1)):
         alone = trace(Config(text=text, number="1", **FAST))
         torch.testing.assert_close(found.clean[:, p], alone.clean[:, 0], rtol=1e-3, atol=1e-3)
+    assert set(map(len, found.verdict)) == {0}, "nobody judges what lies between"
     both = found.attention
     for part in (both[:, :, : found.n_first], both[:, :, found.n_first :]):
         torch.testing.assert_close(part.sum(2), torch.ones_like(part[:, :, 0]))

@@ -81,7 +81,7 @@ def test_the_planes_are_both_samplers(seen: Trace) -> None:
         np.testing.assert_allclose(numbers(plane["target"]), seen.x0[s], rtol=2e-3, atol=1e-3)
         np.testing.assert_allclose(numbers(plane["vectors"]), seen.field, rtol=2e-3, atol=1e-3)
         np.testing.assert_array_equal(numbers(plane["group"]), seen.end_class[s] - 1)
-        assert plane["notes"][1] == f"{float(seen.gap[s, 1]):.3f} from q(xₜ)"
+        assert plane["notes"][1] == f"distance to q(xₜ): {float(seen.gap[s, 1]):.3f}"
         assert f"{title}: {float(seen.gap[s, 1]):.3f} from the noised data" in view.alt
         assert f"at the end {float(seen.sliced[s]):.3f} from the data" in view.alt
     first = [numbers(plane["points"])[0] for plane in view.data["planes"]]

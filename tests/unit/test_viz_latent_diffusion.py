@@ -179,7 +179,8 @@ def test_sweeps(sweep: Sweep) -> None:
     assert "4: 90%, 70%" in view.alt
     strip = pictures.strip(sweep, WORDS)
     image = numbers(strip.data["groups"][0]["images"])[0]
-    assert np.array_equal(image[4], sweep.image[1, 1].numpy()), "row 2 (caption), column 2 (value)"
+    assert np.array_equal(image[1], sweep.image[1, 0].numpy()), "row 1 (caption), column 2 (value)"
+    assert np.array_equal(image[5], sweep.image[2, 1].numpy()), "row 2, column 3"
     shifted = Sweep((1.0, 8.0, 50.0), sweep.measure, 32, sweep.image, sweep.text)
     view = pictures.steps(shifted, 20, WORDS)
     assert np.allclose(numbers(view.data["lines"][-1]["y"])[0], [1.0, 0.25, 0.0])

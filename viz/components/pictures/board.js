@@ -98,20 +98,18 @@ export class Board {
   /** @param {import("./layout.js").Board} board */
   arrange(board, scale) {
     this.board = board;
-    const gap = gapOf(board.wide);
-    const down = board.titles + board.notes ? gap + 2 : gap;
-    this.places = this.cells.map((_, i) => ({
-      x: (i % board.columns) * (board.wide + gap),
-      y: Math.floor(i / board.columns) * (board.high + down),
-    }));
+    const step = board.wide + gapOf(board.wide);
+    const row = (i) => board.rows[Math.floor(i / board.columns)];
+    this.places = this.cells.map((_, i) => ({ x: (i % board.columns) * step, y: row(i).top }));
     Object.assign(this.canvas, { width: Math.round(board.width * scale), height: Math.round(board.height * scale) });
     for (const box of [this.canvas, this.grid]) Object.assign(box.style, { width: `${board.width}px`, height: `${board.height}px` });
     this.name.style.width = `${board.width}px`;
     this.cells.forEach(({ element, title, note }, i) => {
       const { x, y } = this.places[i];
-      Object.assign(element.style, { left: `${x}px`, top: `${y}px`, width: `${board.wide}px`, height: `${board.high}px`, paddingTop: `${board.picture + 3}px` });
-      title.style.webkitLineClamp = String(board.titles);
-      note.style.webkitLineClamp = String(board.notes);
+      const { high, titles, notes } = row(i);
+      Object.assign(element.style, { left: `${x}px`, top: `${y}px`, width: `${board.wide}px`, height: `${high}px`, paddingTop: `${board.picture + 3}px` });
+      title.style.webkitLineClamp = String(titles);
+      note.style.webkitLineClamp = String(notes);
     });
   }
 

@@ -1,9 +1,9 @@
 /**
  * How large pictures are and where they stand: all of one width, in the arrangement of the groups that makes them largest.
  *
- * @typedef {{columns: number, rows: number, wide: number, high: number, picture: number, titles: number, notes: number,
- *   width: number, height: number}} Board
- *   columns and rows of cells; a picture's size; lines of text below it; a whole cell's height; all of it
+ * @typedef {{columns: number, wide: number, picture: number, rows: {top: number, high: number, titles: number,
+ *   notes: number}[], width: number, height: number}} Board
+ *   a picture's size; for each row of cells where it begins, how high a cell is and how many lines of text it has; all of it
  */
 import { textWidth } from "../kit/axis.js";
 
@@ -48,22 +48,28 @@ function lines(text, side, weight, font) {
   return count;
 }
 
-/** Lines below the pictures of a group, for the longest text of all frames. */
-function text(group, side, font) {
+/** Lines below the pictures from one to another, for the longest text of all frames. */
+function text(group, from, to, side, font) {
   const most = (texts, weight, limit) => Math.min(limit, Math.max(0, ...texts.map((one) => lines(one, side, weight, font))));
-  return { titles: most(group.titles, 600, LINES.titles), notes: most([...new Set(group.notes.flat())], 400, LINES.notes) };
+  const notes = new Set(group.notes.flatMap((row) => row.slice(from, to)));
+  return { titles: most(group.titles.slice(from, to), 600, LINES.titles), notes: most([...notes], 400, LINES.notes) };
 }
 
 /** One group with pictures of this width. @returns {Board} */
 function board(group, columns, side, font) {
-  const rows = Math.ceil(group.count / columns);
   const picture = Math.max(1, Math.round((side * group.height) / group.width));
-  const below = text(group, side, font);
-  const under = LINE * (below.titles + below.notes);
   const gap = gapOf(side);
-  const high = picture + (under ? under + 4 : 0);
-  const height = rows * high + (rows - 1) * (under ? gap + 2 : gap);
-  return { columns, rows, wide: side, picture, high, ...below, width: columns * side + (columns - 1) * gap, height };
+  const rows = [];
+  let top = 0;
+  for (let from = 0; from < group.count; from += columns) {
+    const below = text(group, from, from + columns, side, font);
+    const under = LINE * (below.titles + below.notes);
+    const high = picture + (under ? under + 4 : 0);
+    rows.push({ top, high, ...below });
+    top += high + gap + (under ? 2 : 0);
+  }
+  const last = rows[rows.length - 1];
+  return { columns, wide: side, picture, rows, width: columns * side + (columns - 1) * gap, height: last.top + last.high };
 }
 
 /**
