@@ -87,12 +87,15 @@ def plan(n_free: int, n_step: int, block: int) -> tuple[Pass, ...]:
     return tuple(passes)
 
 
+COLD = 1e-4  # below it logits / temperature leave the range of float32, and the likeliest token is certain anyway
+
+
 def draw(
     logits: Float[Tensor, "b n v"], temperature: float, generator: torch.Generator
 ) -> tuple[Int[Tensor, "b n"], Float[Tensor, "b n"]]:
     """(a token for every position, its probability under the model itself)."""
     probability = logits.softmax(-1)
-    if temperature == 0:
+    if temperature < COLD:
         token = probability.argmax(-1)
     else:
         flat = (logits / temperature).softmax(-1).flatten(0, 1)

@@ -19,7 +19,7 @@ def visit() -> Visit:
     """visit(slug, lang="en", **parameters): a new visitor opens a link."""
 
     def open_link(slug: str, lang: str = "en", **parameters: Any) -> AppTest:
-        visitor = AppTest.from_file(ROOT / "ui" / "shell.py", default_timeout=120).run()
+        visitor = AppTest.from_file(ROOT / "ui" / "shell.py", default_timeout=600).run()
         if slug:
             visitor.switch_page(f"../{entries()[slug].script.relative_to(ROOT)}")
         visitor.query_params["lang"] = lang

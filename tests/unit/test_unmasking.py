@@ -343,3 +343,11 @@ def test_left_to_right_draws_follow_the_model(causal: TinyLM) -> None:
     assert torch.equal(seen.candidate[0, 0, 2], expected.topk(N_GUESS).indices)
     loss = F.nll_loss(expected.log()[None].expand(4_000, -1), seen.ids[-1, :, 2], reduction="none")
     torch.testing.assert_close(-seen.probability[-1, :, 2].log(), loss, rtol=1e-4, atol=1e-5)
+
+
+def test_the_coldest_temperature_is_the_likeliest_token() -> None:
+    """No temperature divides by so little that nothing can be drawn."""
+    logits = torch.tensor([[[0.5, 2.0, -1.0], [30.0, 29.0, -torch.inf]]])
+    for temperature in (0.0, 2.3e-309, 1e-30, 1e-5):
+        token, _ = draw(logits, temperature, torch.Generator().manual_seed(0))
+        assert token.tolist() == [[1, 0]]
