@@ -17,21 +17,31 @@ from ui import address
 from ui.language import language, say, word
 
 Limits = Mapping[str, Kind]
+PAGE = "page"  # an option of this name stands for the language of the page
 Spec = dict[str, Any]
 
 
-def draw(config: type, spec: dict[str, Spec], limits: Callable[[dict[str, Any]], Limits] | None = None) -> Any:
+def places() -> tuple[Any, Any]:
+    """Where a page's controls stand: texts, and the row of all others below them."""
+    texts = st.container()
+    return texts, st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="atlas-controls")
+
+
+def draw(
+    config: type,
+    spec: dict[str, Spec],
+    limits: Callable[[dict[str, Any]], Limits] | None = None,
+    at: tuple[Any, Any] | None = None,
+) -> Any:
     """Draw the controls of one Config in the TOML's order; return the Config they make.
 
     spec: the page's [controls]. limits: narrower kinds for some fields, from the values drawn so far (a model with
     six layers offers six). A field that does not matter now (its `when`) is not drawn and has its default.
+    at: `places`, if they are drawn already.
     """
     kinds = fields(config)
     values = {name: default for name, (_, _, default) in kinds.items()}
-    texts, row = (
-        st.container(),
-        st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="atlas-controls"),
-    )
+    texts, row = at or places()
     more: Any = None
     for name, about in spec.items():
         if not _wanted(about, values):
@@ -52,6 +62,12 @@ def draw(config: type, spec: dict[str, Spec], limits: Callable[[dict[str, Any]],
             more = row.popover(word("more"), icon=":material/tune:")
         with more if place == "more" else texts if isinstance(kind, Text) else row:
             values[name] = _widget(name, kind, default, about)
+        if isinstance(kind, Text) and "pieces" in about:
+            with row.popover(word("compose"), icon=":material/add_comment:"):
+                _pieces(name, kind, default, [say(piece) for piece in about["pieces"]])
+    for name, about in spec.items():
+        if values[name] == PAGE and PAGE in about.get("options", {}) and language() != "en":
+            values[name] = language()
     return config(**values)
 
 
@@ -165,6 +181,21 @@ def _text(label: str, kind: Text, default: str, common: dict[str, Any]) -> str:
     if not address.fits(address.write(text or "")):
         st.caption(word("no_link"))
     return text or ""
+
+
+def _pieces(name: str, kind: Text, default: str, pieces: list[str]) -> None:
+    """Words to compose a text of, for who would rather press than type: each is put at its end."""
+    key = f"_piece_{name}_{language()}"
+
+    def add() -> None:
+        held, piece = (st.session_state[name] or "").rstrip(), st.session_state[key]
+        st.session_state[key] = None  # it may be pressed again
+        gap = " " if held and piece.isascii() else ""
+        if piece and len(held + gap + piece) <= kind.max_length:
+            address.put(name, held + gap + piece, default)
+
+    st.pills(word("compose"), pieces, key=key, on_change=add, label_visibility="collapsed")
+    st.button(word("empty"), key=f"_empty_{name}", on_click=address.put, args=(name, "", default))
 
 
 def log_stops(kind: LogRange, default: float) -> list[float]:

@@ -11,7 +11,8 @@ import gc
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Hashable, Iterator
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -75,8 +76,8 @@ class Jobs:
         self._running: dict[Hashable, Job] = {}
         self._lock = threading.Lock()
 
-    def start(self, work: Callable[..., Any], *args: Hashable) -> Job:
-        """The job of work(*args): finished already, under way, or new."""
+    def start(self, work: Callable[..., Any], *args: Hashable, keep: bool = True) -> Job:
+        """The job of work(*args): finished already, under way, or new. keep: its result, in the cache for all."""
         key = (f"{work.__module__}.{work.__qualname__}", args)
         with self._lock:
             job = self._running.get(key)
@@ -88,15 +89,19 @@ class Jobs:
                 job.future.set_result(self._done[key])
                 return job
             self._running[key] = job
-        self._pool.submit(self._work, key, job, work, args)
+        self._pool.submit(self._work, key, job, work, args, keep)
         return job
 
     def finished(self, work: Callable[..., Any], *args: Hashable) -> bool:
         """Whether work(*args) can be had at once."""
-        with self._lock:
-            return (f"{work.__module__}.{work.__qualname__}", args) in self._done
+        return self.peek(work, *args) is not None
 
-    def _work(self, key: Hashable, job: Job, work: Callable[..., Any], args: tuple[Hashable, ...]) -> None:
+    def peek(self, work: Callable[..., Any], *args: Hashable) -> Any:
+        """work(*args) if it can be had at once, else None."""
+        with self._lock:
+            return self._done.get((f"{work.__module__}.{work.__qualname__}", args))
+
+    def _work(self, key: Hashable, job: Job, work: Callable[..., Any], args: tuple[Hashable, ...], keep: bool) -> None:
         try:
             job.tick(0.0)
             extra = {"tick": job.tick} if "tick" in inspect.signature(work).parameters else {}
@@ -109,7 +114,8 @@ class Jobs:
             job.future.set_exception(error)
         else:
             with self._lock, contextlib.suppress(ValueError):  # larger than the whole cache: not kept
-                self._done[key] = result
+                if keep:
+                    self._done[key] = result
             self._forget(key, job)
             job.future.set_result(result)
 
@@ -117,6 +123,40 @@ class Jobs:
         with self._lock:
             if self._running.get(key) is job:
                 del self._running[key]
+
+
+class Backlog:
+    """Much work for whoever looks on: one after the other, by one worker at most, as long as somebody asks."""
+
+    PATIENCE = 10.0  # seconds without a question after which no further work begins
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+        self._errors: dict[Callable[..., Any], Exception] = {}
+        self._asked = 0.0
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, works: Sequence[Callable[..., Any]]) -> list[Any]:
+        """What has come of each of them so far: its result, the exception it raised, or None."""
+        found = [self._errors.get(work) if (done := self._jobs.peek(work)) is None else done for work in works]
+        missing = [work for work, result in zip(works, found, strict=True) if result is None]
+        with self._lock:
+            self._asked = time.monotonic()
+            if missing and (self._thread is None or not self._thread.is_alive()):
+                self._thread = threading.Thread(target=self._work, args=(missing,), name="backlog", daemon=True)
+                self._thread.start()
+        return found
+
+    def _work(self, works: Sequence[Callable[..., Any]]) -> None:
+        for work in works:
+            if time.monotonic() - self._asked > self.PATIENCE:
+                return
+            with self._jobs.start(work).watched() as job:
+                wait([job.future])
+            error = job.future.exception()
+            if isinstance(error, Exception):
+                self._errors[work] = error
 
 
 def settle() -> None:
@@ -147,3 +187,4 @@ def size_in_bytes(value: Any) -> int:
 
 
 JOBS = Jobs()
+BACKLOG = Backlog(JOBS)

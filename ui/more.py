@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from ui import address, controls
+from ui import address, controls, waiting
 from ui.catalogue import Entry
 from ui.jobs import JOBS
 from ui.language import say, sentence, word
@@ -135,17 +136,17 @@ def _check(entry: Entry, mechanism: Any) -> None:
 
 
 def _claims(spec: dict[str, Any], mechanism: Any) -> None:
-    waiting = [claim(about, mechanism) for about in spec["claims"]]
-    for fill in waiting:
-        fill()
-
-
-def claim(about: dict[str, Any], mechanism: Any) -> Callable[[], None]:
-    """One claim with its verdict and, once it is filled in, the live numbers that settle it."""
-    with st.container(border=True):
-        verdict(about)
-        st.markdown(f"“{say(about['claim'])}”")
-        return answer(about, mechanism)
+    places = []
+    for about in spec["claims"]:
+        with st.container(border=True):
+            verdict(about)
+            st.markdown(f"“{say(about['claim'])}”")
+            places.append((about, st.empty()))
+    for about, place in places:
+        answer(about, place, None)
+    for about, place in places:
+        if "live" in about:
+            answer(about, place, _computed(mechanism.CLAIMS[about["live"]], place))
 
 
 def verdict(about: dict[str, Any]) -> None:
@@ -154,39 +155,28 @@ def verdict(about: dict[str, Any]) -> None:
     st.badge(word(about["verdict"]), icon=icon, color=colour)
 
 
-def answer(about: dict[str, Any], mechanism: Any) -> Callable[[], None]:
-    """A place for what is right; to be filled in when all that can be read without computing is on the page."""
-    place = st.empty()
-    place.caption(word("computing"))
-
-    def fill() -> None:
-        try:
-            right = _computed(about, mechanism)  # the place says that it is being computed until it is
-        except Exception as error:
-            if not hasattr(error, "sentence"):
-                raise
-            with place.container():
-                st.warning(sentence(error), icon=":material/info:")
-                _source(about)
-            return
-        with place.container():
-            st.markdown(right)
-            _source(about)
-
-    return fill
+def answer(about: dict[str, Any], place: DeltaGenerator, values: dict[str, Any] | Exception | None) -> None:
+    """What is right, with its live numbers; or why they cannot be had. None: they are still to come."""
+    if values is None and "live" in about:
+        place.caption(word("computing"))
+        return
+    with place.container():
+        if isinstance(values, Exception):
+            if not hasattr(values, "sentence"):
+                raise values
+            st.warning(sentence(values), icon=":material/info:")
+        else:
+            st.markdown(say(about["answer"], **(values or {})))
+        if "source" in about:
+            st.caption(say(about["source"]))
 
 
-def _computed(about: dict[str, Any], mechanism: Any) -> str:
-    """What is right, with live values computed once for all visitors."""
-    if "live" not in about:
-        return say(about["answer"])
-    with JOBS.start(mechanism.CLAIMS[about["live"]]).watched() as job:
-        return say(about["answer"], **job.future.result())
-
-
-def _source(about: dict[str, Any]) -> None:
-    if "source" in about:
-        st.caption(say(about["source"]))
+def _computed(work: Callable[[], dict[str, Any]], place: DeltaGenerator) -> dict[str, Any] | Exception:
+    """A claim's numbers, computed once for all visitors, or what was raised instead."""
+    with JOBS.start(work).watched() as job:
+        waiting.attend(job, lambda: place.caption(word("computing")))
+        error = job.future.exception()
+        return error if isinstance(error, Exception) else job.future.result()
 
 
 def _questions(entry: Entry, mechanism: Any) -> None:

@@ -14,21 +14,26 @@ here.more()
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import cachetools
 import streamlit as st
 
 from models.fields import Choice
 from ui import address, controls, figure, more, waiting
 from ui.catalogue import Entry, entry_of
-from ui.jobs import JOBS, Cancelled
+from ui.jobs import JOBS, Cancelled, size_in_bytes
 from ui.language import language, plain, say, sentence, word
 from ui.settings import SETTINGS
 from viz.view import View
+
+if TYPE_CHECKING:
+    from models.image_input import Picture
 
 HEAD: ContextVar[Any] = ContextVar("head")  # where the shell wants the page's title
 
@@ -99,14 +104,38 @@ class Page:
                 failure.append(error)
                 return {}
 
-        chosen = controls.draw(config, self.spec["controls"], narrow)
+        self._places = controls.places()
+        chosen = controls.draw(config, self.spec["controls"], narrow, self._places)
         st.session_state[f"_cfg_{self.entry.slug}"] = chosen
         if failure:
             raise failure[0]
         return chosen
 
+    def upload(self) -> Picture | None:
+        """The visitor's own picture, if there is one: an uploader beside the controls. It never leaves this session:
+        results of it are kept for this visitor alone, and the link does not hold it."""
+        from models import image_input  # it needs torch: only pages that do, too, come here
+
+        texts, row = self._places
+        with row.popover(word("upload"), icon=":material/add_photo_alternate:"):
+            held = st.file_uploader(word("upload"), key=f"_upload_{self.entry.slug}", help=word("upload_help"))
+        if held is None:
+            return None
+        known = st.session_state.setdefault("_pictures", {})
+        try:
+            if held.file_id not in known:
+                known.clear()
+                known[held.file_id] = image_input.read(held.getvalue())
+        except image_input.BadImage as error:
+            texts.warning(sentence(error), icon=":material/info:")
+            return None
+        texts.caption(word("uploaded"))
+        return known[held.file_id]
+
     def run(self, work: Callable[..., Any], *args: Any) -> Any:
         """work(*args), computed once for all visitors; after half a second with progress and a cancel button.
+
+        What is made from a private argument (one with `private`, such as an uploaded picture) is this visitor's alone.
 
         Raises:
             Cancelled: the visitor gave up on this very work and has not asked for it again.
@@ -114,11 +143,18 @@ class Page:
         wanted = (work.__module__, work.__qualname__, args)
         if st.session_state.get("_given_up") == wanted:
             raise Cancelled
-        with JOBS.start(work, *args).watched() as job:
+        own = _own_results() if any(getattr(arg, "private", False) for arg in args) else None
+        if own and wanted in own:
+            return own[wanted]
+        with JOBS.start(work, *args, keep=own is None).watched() as job:
             if not job.done_within(SETTINGS.patience):
                 self._waits += 1  # one draw may have to wait more than once
                 waiting.wait(job, f"_cancel_{self._waits}", partial(_give_up, wanted))
-            return job.future.result()
+            result = job.future.result()
+        if own is not None:
+            with contextlib.suppress(ValueError):  # larger than all that is kept
+                own[wanted] = result
+        return result
 
     def show(self, picture: View | Any, key: str | None = None, **listeners: Callable[[Any], dict[str, Any]]) -> Any:
         """Show a Plotly figure or a browser component.
@@ -200,6 +236,13 @@ def _limits(
     limits: Callable[[dict[str, Any]], controls.Limits], values: tuple[tuple[str, Any], ...]
 ) -> controls.Limits:
     return limits(dict(values))
+
+
+def _own_results() -> cachetools.LRUCache[Any, Any]:
+    """What was made of this visitor's own files, gone with the session."""
+    if "_own" not in st.session_state:
+        st.session_state["_own"] = cachetools.LRUCache(SETTINGS.own_bytes, getsizeof=size_in_bytes)
+    return st.session_state["_own"]
 
 
 def _give_up(wanted: tuple[Any, ...]) -> None:

@@ -16,6 +16,7 @@ class Settings:
     torch_threads: int = 1  # the tensors are small and the visitors many: one core each beats one visitor on all cores
     workers: int = 2  # computations that run at once; further ones queue
     cache_bytes: int = 512 * 2**20  # traces kept for all visitors, least recently used out first
+    own_bytes: int = 32 * 2**20  # results of a visitor's own files, kept for that visitor alone
     patience: float = 0.5  # seconds a picture may take before progress and a cancel button appear
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -11,11 +12,12 @@ import streamlit as st
 from models.fields import Choice, Range
 from ui import address, links, more
 from ui.catalogue import Entry, entries, sections
+from ui.jobs import BACKLOG
 from ui.language import say, word
 from ui.page import open_page
 from viz import study
 
-WIDTHS = [1.1, 3, 5, 1.4]  # of the table of claims
+WIDTHS = [1.2, 3, 4.8, 1.9]  # of the table of claims
 
 
 def interview(script: str) -> None:
@@ -60,31 +62,43 @@ def _filter(name: str, titles: dict[str, str]) -> str | None:
 
 
 def claims(script: str) -> None:
-    """All claims in one table, by verdict."""
+    """All claims in one table, by verdict. Their numbers come one after the other, and stand there when they do."""
     open_page(script)
     found = _all("claims")
     used = [verdict for verdict in more.VERDICTS if any(claim["verdict"] == verdict for _, claim in found)]
     chosen = _filter("verdict", {verdict: word(verdict) for verdict in used})
+    found = [(entry, claim) for entry, claim in found if chosen in (None, claim["verdict"])]
+    works = [_work(entry, claim) for entry, claim in found if "live" in claim]
+    values = dict(zip(works, BACKLOG.ask(works), strict=True))
+    if None in values.values():
+        _coming(works, sum(value is None for value in values.values()))
     with st.container(border=True):
         header = st.columns(WIDTHS)
         for column, name in zip(header, ("verdict", "claim", "answer", "page"), strict=True):
             column.markdown(f"**{word(name)}**")
-    waiting = []
     for entry, claim in found:
-        if chosen not in (None, claim["verdict"]):
-            continue
         with st.container(border=True):
             verdict, said, answer, where = st.columns(WIDTHS)
-            mechanism = importlib.import_module(f"models.{entry.mechanism}")
             with verdict:
                 more.verdict(claim)
             said.markdown(f"“{say(claim['claim'])}”")
-            with answer:
-                waiting.append(more.answer(claim, mechanism))
+            more.answer(claim, answer.empty(), values[_work(entry, claim)] if "live" in claim else None)
             with where:
                 links.to(entry, claim, say(entry.spec["title"]), ":material/open_in_new:")
-    for fill in waiting:
-        fill()
+
+
+@st.fragment(run_every=2)
+def _coming(works: list[Callable[[], dict[str, Any]]], missing: int) -> None:
+    """How many numbers are still being computed; draws the page anew when there are more."""
+    st.caption(word("claims_coming", n=missing))
+    if sum(value is None for value in BACKLOG.ask(works)) < missing:
+        st.rerun()
+
+
+def _work(entry: Entry, claim: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+    """What computes a claim's numbers."""
+    work: Callable[[], dict[str, Any]] = importlib.import_module(f"models.{entry.mechanism}").CLAIMS[claim["live"]]
+    return work
 
 
 def thumbnail(slug: str) -> str:

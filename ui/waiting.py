@@ -22,10 +22,15 @@ def wait(job: Job, key: str, give_up: Callable[[], None]) -> None:
     with place.container(horizontal=True, vertical_alignment="center"):
         bar = st.progress(0.0, word("computing"))
         st.button(word("cancel"), key=key, on_click=give_up, icon=":material/close:")
-    while not job.done_within(LOOK):
-        bar.progress(min(max(job.fraction, 0.0), 1.0), word("computing"))  # ends the run if the visitor left the page
-        _hear()
+    attend(job, lambda: bar.progress(min(max(job.fraction, 0.0), 1.0), word("computing")))
     place.empty()
+
+
+def attend(job: Job, show: Callable[[], object]) -> None:
+    """Return when the job is done. `show` draws that it is not: drawing ends the run if the visitor left the page."""
+    while not job.done_within(LOOK):
+        show()
+        _hear()
 
 
 def _hear() -> None:

@@ -170,7 +170,7 @@ def _follows(trace: Trace, words: Words, lines: list[Line], y_axis: Axis, name: 
     return curves(
         np.arange(1001.0),
         lines,
-        x_axis=Axis(words["axis_t"], low=0, high=1000),
+        x_axis=Axis(words["axis_t"], low=-40, high=1000),  # room for the values at t = 0
         y_axis=y_axis,
         cursor=[float(t) for t in trace.t],
         alt=alt,

@@ -46,6 +46,7 @@ def forward(found: Forward, t: int, words: Words) -> View:
         x=(-EDGE, EDGE),
         y=(-EDGE, EDGE),
         followed=[0, 7, 21],
+        groups=[words["data_class"].format(n=n) for n in sorted(set(found.group.tolist()))],
         trails="none",  # in one go every frame has noise of its own: what joins them is no path
         scrub=Scrub("noised", words["noised"], list(found.t), index),
         alt=words["alt_forward"].format(

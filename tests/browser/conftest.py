@@ -20,7 +20,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from ui.settings import ROOT
 from viz.view import View
@@ -88,7 +97,12 @@ class Visitor:
         self.complaints: list[str] = []
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
-        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.page.on("requestfailed", self._failed)
+
+    def _failed(self, request: Request) -> None:
+        """What a page leaves behind unfinished when it goes away is no fault of its own."""
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"failed: {request.url}")
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -186,6 +200,32 @@ def bare(browser: Browser) -> Iterator[tuple[BrowserContext, str]]:
     yield context, f"http://localhost:{files.server_port}"
     context.close()
     files.shutdown()
+
+
+def scrub(
+    page: Page, slider: Locator, values: Iterable[float], what: str, record: Callable[[str, object], None]
+) -> int:
+    """Drag a slider to these shares of its length, one movement each: how many pictures were painted on the way.
+
+    Nothing is sent while the hand is down. The rate is reported, not asserted: it is the machine's.
+    """
+    place = slider.bounding_box()
+    assert place
+    y = place["y"] + place["height"] / 2
+    page.mouse.move(place["x"] + 8, y)
+    page.mouse.down()
+    sent = page.evaluate("sent.length")
+    page.evaluate("performance.clearMeasures()")
+    begin = page.evaluate("performance.now()")
+    for value in values:
+        page.mouse.move(place["x"] + 8 + (place["width"] - 16) * value, y)
+    seconds = (page.evaluate("performance.now()") - begin) / 1000
+    painted: int = page.evaluate("performance.getEntriesByName('atlas:frame').length")
+    assert page.evaluate("sent.length") == sent, "dragging tells the server nothing"
+    page.mouse.up()
+    record("pictures per second while scrubbing", round(painted / seconds, 1))
+    print(f"\nscrubbing {what}: {painted} pictures in {seconds:.2f} s, {painted / seconds:.1f} a second")
+    return painted
 
 
 def hosts(page: Page, names: Iterable[str]) -> Iterator[tuple[str, Locator]]:

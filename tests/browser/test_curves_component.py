@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Open, faults, hosts
+from tests.browser.conftest import Open, faults, hosts, scrub
 from tests.unit.test_components import _contrast
 from viz.components.curves import Axis, Line, curves
 from viz.components.kit import Scrub
@@ -497,21 +497,17 @@ def test_the_focus_survives_new_data_and_the_slider_new_values(show: Open, name:
 def test_scrubbing(show: Open, record_property: Callable[[str, object], None]) -> None:
     """8 lines of 1,024 points, another of 17 frames with every movement; the rate is reported, not asserted."""
     page = show(large())
-    place = box(page.get_by_role("slider", name="factor", exact=True))
-    y = place["y"] + place["height"] / 2
-    page.mouse.move(place["x"] + 8, y)
-    page.mouse.down()
-    page.evaluate("performance.clearMeasures()")
-    begin = page.evaluate("performance.now()")
-    for i in range(128):
-        page.mouse.move(place["x"] + 8 + (place["width"] - 16) * (7 * i % 17) / 16, y)
-    seconds = (page.evaluate("performance.now()") - begin) / 1000
-    painted = page.evaluate("performance.getEntriesByName('atlas:frame').length")
-    page.mouse.up()
-    rate = painted / seconds
-    record_property("pictures per second while scrubbing", round(rate, 1))
-    print(f"\nscrubbing 8 lines of 1,024 points: {painted} pictures in {seconds:.2f} s, {rate:.1f} a second")
-    assert painted > 32
+    values = [(7 * i % 17) / 16 for i in range(128)]
+    assert (
+        scrub(
+            page,
+            page.get_by_role("slider", name="factor", exact=True),
+            values,
+            "8 lines of 1,024 points",
+            record_property,
+        )
+        > 32
+    )
 
 
 # --- everywhere --------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Open, faults, hosts
+from tests.browser.conftest import Open, faults, hosts, scrub
 from viz.components.kit import Scrub
 from viz.components.matrix import Panel, Stage, inspector
 from viz.components.merges import merges
@@ -427,22 +427,8 @@ def test_play_reaches_the_end_of_a_long_training(show: Open) -> None:
 def test_scrubbing(show: Open, record_property: Callable[[str, object], None]) -> None:
     """2,000 steps with 8 candidates while the slider is dragged; the rate is reported, not asserted."""
     page = show(large())
-    box = page.get_by_role("slider").bounding_box()
-    assert box
-    y = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + 8, y)
-    page.mouse.down()
-    page.evaluate("performance.clearMeasures()")
-    begin = page.evaluate("performance.now()")
-    for i in range(128):
-        page.mouse.move(box["x"] + 8 + (box["width"] - 16) * (i if i < 64 else 127 - i) / 63, y)
-    seconds = (page.evaluate("performance.now()") - begin) / 1000
-    painted = page.evaluate("performance.getEntriesByName('atlas:frame').length")
-    page.mouse.up()
-    rate = painted / seconds
-    record_property("pictures per second while scrubbing", round(rate, 1))
-    print(f"\nscrubbing 2,000 steps: {painted} pictures in {seconds:.2f} s, {rate:.1f} a second")
-    assert painted > 32
+    values = [(i if i < 64 else 127 - i) / 63 for i in range(128)]
+    assert scrub(page, page.get_by_role("slider"), values, "2,000 steps", record_property) > 32
 
 
 # --- everywhere ---------------------------------------------------------------------------------------------------

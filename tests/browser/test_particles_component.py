@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Open, faults, hosts
+from tests.browser.conftest import Open, faults, hosts, scrub
 from viz.components.kit import Scrub
 from viz.components.particles import Plane, particles
 from viz.view import View
@@ -267,21 +267,8 @@ def test_points_glide_between_frames_and_arrive(show: Open) -> None:
 def test_scrubbing(show: Open, record_property: Callable[[str, object], None]) -> None:
     """Two planes of 400 points and 225 arrows, another of 101 frames with every movement; the rate is reported."""
     page = show(large())
-    place = box(page.get_by_role("slider", name="step", exact=True))
-    y = place["y"] + place["height"] / 2
-    page.mouse.move(place["x"] + 8, y)
-    page.mouse.down()
-    page.evaluate("performance.clearMeasures()")
-    begin = page.evaluate("performance.now()")
-    for i in range(48):
-        page.mouse.move(place["x"] + 8 + (place["width"] - 16) * (37 * i % 101) / 100, y)
-    seconds = (page.evaluate("performance.now()") - begin) / 1000
-    painted = page.evaluate("performance.getEntriesByName('atlas:frame').length")
-    page.mouse.up()
-    rate = painted / seconds
-    record_property("pictures per second while scrubbing", round(rate, 1))
-    print(f"\nscrubbing two planes: {painted} pictures in {seconds:.2f} s, {rate:.1f} a second")
-    assert painted > 16
+    values = [(37 * i % 101) / 100 for i in range(48)]
+    assert scrub(page, page.get_by_role("slider", name="step", exact=True), values, "two planes", record_property) > 16
 
 
 # --- everywhere ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Open, faults, hosts
+from tests.browser.conftest import Open, faults, hosts, scrub
 from viz import palette
 from viz.components.curves import Axis, Line, curves
 from viz.components.kit import Scrub
@@ -436,21 +436,11 @@ def test_two_runs_become_one_and_the_focus_stays(show: Open) -> None:
 def test_scrubbing(show: Open, record_property: Callable[[str, object], None]) -> None:
     """Two runs of 56 x 56 cells and 240 points, another of 31 frames with every movement; the rate is only reported."""
     page = show(two())
-    place = box(page.get_by_role("slider", name="training step", exact=True))
-    y = place["y"] + place["height"] / 2
-    page.mouse.move(place["x"] + 8, y)
-    page.mouse.down()
-    page.evaluate("performance.clearMeasures()")
-    begin = page.evaluate("performance.now()")
-    for i in range(128):
-        page.mouse.move(place["x"] + 8 + (place["width"] - 16) * (7 * i % 31) / 30, y)
-    seconds = (page.evaluate("performance.now()") - begin) / 1000
-    painted = page.evaluate("performance.getEntriesByName('atlas:frame').length")
-    page.mouse.up()
-    rate = painted / seconds
-    record_property("pictures per second while scrubbing", round(rate, 1))
-    print(f"\nscrubbing two runs: {painted} pictures in {seconds:.2f} s, {rate:.1f} a second")
-    assert painted > 16
+    values = [(7 * i % 31) / 30 for i in range(128)]
+    assert (
+        scrub(page, page.get_by_role("slider", name="training step", exact=True), values, "two runs", record_property)
+        > 16
+    )
 
 
 # --- everywhere ----------------------------------------------------------------------------------------------------

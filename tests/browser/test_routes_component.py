@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Open, faults, hosts
+from tests.browser.conftest import Open, faults, hosts, scrub
 from tests.unit.test_components import _contrast
 from viz import palette
 from viz.components.kit import Scrub
@@ -451,8 +451,7 @@ def test_a_line_can_be_pointed_at(show: Open) -> None:
     seen = set()
     for step in range(int(nodes[0]["height"])):
         page.mouse.move(x, nodes[0]["y"] + step)
-        if page.locator(".place").count():
-            seen.add(page.locator(".place").inner_text())
+        seen.update(page.locator(".place").all_inner_texts())
     assert {f"token {i + 1} of 10" for i in np.flatnonzero(first[0] == first[0, 0])} <= seen
 
 
@@ -564,22 +563,8 @@ def test_numbers_on_colours_can_be_read(show: Open, tmp_path: Path, theme: str) 
 def test_dragging_is_alive(show: Open, record_property: Callable[[str, object], None]) -> None:
     """60 tokens, 8 experts, 12 frames; the rate is reported, not asserted."""
     page = show(small(0, n=12, t=60, e=8, token=4))
-    box = box_of(slider(page))
-    y = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + 8, y)
-    page.mouse.down()
-    page.evaluate("performance.clearMeasures()")
-    begin = page.evaluate("performance.now()")
-    for i in range(60):
-        page.mouse.move(box["x"] + 8 + (box["width"] - 16) * (i % 12) / 11, y)
-    seconds = (page.evaluate("performance.now()") - begin) / 1000
-    painted = page.evaluate("performance.getEntriesByName('atlas:frame').length")
-    assert page.evaluate("sent") == [], "dragging tells the server nothing"
-    page.mouse.up()
-    rate = painted / seconds
-    record_property("pictures per second while dragging", round(rate, 1))
-    print(f"\ndragging 60 tokens: {painted} pictures in {seconds:.2f} s, {rate:.1f} a second")
-    assert painted > 10
+    values = [(i % 12) / 11 for i in range(60)]
+    assert scrub(page, slider(page), values, "60 tokens", record_property) > 10
 
 
 @pytest.mark.parametrize("mode", ["routes", "paths"])

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Open, faults, hosts
+from tests.browser.conftest import Open, faults, hosts, scrub
 from viz import palette
 from viz.components.curves import Axis, Line, curves
 from viz.components.kit import Scrub
@@ -119,9 +119,13 @@ def test_colours_are_the_probability_scale_and_legible(show: Open, theme: str) -
     share = np.linspace(0, 1, 33)
     page = show(unmasking([Lane("one", np.zeros((1, 33), int), weight=share[None])], WORDS, alt="33 tokens"))
     page.evaluate("(theme) => { document.body.className = theme }", theme)
-    settled(page)
     scale = palette.palette(theme == "dark")["probability"]
     stops = [np.array([int(stop[i : i + 2], 16) for i in (1, 3, 5)]) for stop in scale]
+    page.wait_for_function(
+        """(wanted) => getComputedStyle(host.shadowRoot.querySelector(".box")).backgroundColor.match(/\\d+/g)
+          .every((value, i) => Math.abs(value - wanted[i]) <= 4)""",
+        arg=stops[0].tolist(),
+    )
     found = page.evaluate("""() => [...host.shadowRoot.querySelectorAll(".box")].map((one) => {
       const { backgroundColor, color } = getComputedStyle(one);
       return [backgroundColor, color].map((text) => text.match(/\\d+/g).map(Number));
@@ -162,13 +166,20 @@ def test_the_order_can_be_switched(show: Open) -> None:
     page = show(view(order=False))
     switch = page.get_by_role("button", name="order")
     expect(page.locator(".digits:visible")).to_have_count(0)
+    expect(switch).to_have_count(0)
+    page.evaluate("mount({ ...component.data, order: true })")
+    switch.click()
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    expect(page.locator(".digits:visible")).to_have_count(0)
     switch.click()
     expect(switch).to_have_attribute("aria-pressed", "true")
     expect(page.locator(".digits:visible").filter(has_text="10")).to_have_count(2)
-    page.evaluate("mount({ ...component.data, alt: 'again' })")
-    expect(switch).to_have_attribute("aria-pressed", "true")
-    page.evaluate("mount({ ...component.data, lanes: component.data.lanes.map((one) => ({ ...one })), frames: 4 })")
-    expect(switch).to_have_attribute("aria-pressed", "true")
+    switch.click()
+    page.evaluate("mount({ ...component.data, order: true, alt: 'again' })")
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    lanes = "component.data.lanes.map((one) => ({ ...one }))"
+    page.evaluate(f"mount({{ ...component.data, order: true, lanes: {lanes}, frames: 4 }})")
+    expect(switch).to_have_attribute("aria-pressed", "false")
 
 
 def test_a_place_says_what_was_likely(show: Open) -> None:
@@ -286,21 +297,13 @@ def test_the_film_shows_when_each_place_was_filled(show: Open) -> None:
 def test_scrubbing(show: Open, record_property: Callable[[str, object], None]) -> None:
     """Two texts of 96 tokens, another of 33 frames with every movement; the rate is only reported."""
     page = show(long())
-    place = box(page.get_by_role("slider", name="step", exact=True))
-    y = place["y"] + place["height"] / 2
-    page.mouse.move(place["x"] + 8, y)
-    page.mouse.down()
-    page.evaluate("performance.clearMeasures()")
-    begin = page.evaluate("performance.now()")
-    for i in range(96):
-        page.mouse.move(place["x"] + 8 + (place["width"] - 16) * (7 * i % 33) / 32, y)
-    seconds = (page.evaluate("performance.now()") - begin) / 1000
-    painted = page.evaluate("performance.getEntriesByName('atlas:frame').length")
-    page.mouse.up()
-    rate = painted / seconds
-    record_property("pictures per second while scrubbing", round(rate, 1))
-    print(f"\nscrubbing two texts of 96 tokens: {painted} pictures in {seconds:.2f} s, {rate:.1f} a second")
-    assert painted > 16
+    values = [(7 * i % 33) / 32 for i in range(96)]
+    assert (
+        scrub(
+            page, page.get_by_role("slider", name="step", exact=True), values, "two texts of 96 tokens", record_property
+        )
+        > 16
+    )
 
 
 # --- everywhere ----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +15,21 @@ from ui.settings import ROOT
 Visit = Callable[..., AppTest]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of one page run in one process: what one of them has computed the others find in the cache."""
+    for item in items:
+        slug = getattr(item, "callspec", None) and item.callspec.params.get("slug")
+        if slug and Path(__file__).parent in item.path.parents and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(slug))
+
+
 @pytest.fixture(scope="session")
 def visit() -> Visit:
     """visit(slug, lang="en", **parameters): a new visitor opens a link."""
 
     def open_link(slug: str, lang: str = "en", **parameters: Any) -> AppTest:
-        visitor = AppTest.from_file(ROOT / "ui" / "shell.py", default_timeout=600).run()
+        visitor = AppTest.from_file(ROOT / "ui" / "shell.py", default_timeout=120).run()
         if slug:
             visitor.switch_page(f"../{entries()[slug].script.relative_to(ROOT)}")
         visitor.query_params["lang"] = lang

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.pages.conftest import Visit, sound
 from tests.tree import PAGES
 
@@ -34,6 +36,7 @@ def test_a_card_reveals_short_then_long(visit: Visit) -> None:
     assert any(question["long"]["zh"] == text.value for text in visitor.markdown)
 
 
+@pytest.mark.xdist_group("claims")  # where the numbers are computed already
 def test_every_claim_is_in_the_table(visit: Visit) -> None:
     visitor = visit("claims")
     shown = "\n".join(text.value for text in visitor.markdown)
@@ -41,6 +44,7 @@ def test_every_claim_is_in_the_table(visit: Visit) -> None:
         assert f"“{claim['claim']['en']}”" in shown, claim["id"]
 
 
+@pytest.mark.xdist_group("claims")  # where the numbers are computed already
 def test_claims_are_filtered_by_verdict(visit: Visit) -> None:
     visitor = visit("claims", verdict="wrong")
     shown = "\n".join(text.value for text in visitor.markdown)

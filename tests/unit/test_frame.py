@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from models.fields import Choice, LogRange, Range, Several, Text, fields
@@ -128,7 +130,7 @@ def test_a_page_forgets_the_controls_of_the_page_before() -> None:
         address.enter(st.query_params["page"])
         address.sync("depth", *about)
 
-    app = AppTest.from_function(page)
+    app = AppTest.from_function(page, default_timeout=60)
     app.query_params["page"], app.query_params["lang"] = "first", "zh"
     assert app.run().session_state["depth"] == 3
     app.session_state["depth"] = 4  # chosen; the URL is not followed here
@@ -137,3 +139,95 @@ def test_a_page_forgets_the_controls_of_the_page_before() -> None:
     assert app.run().session_state["depth"] == 7
     assert app.session_state["lang"] == "zh"
     assert not app.exception
+
+
+@pytest.mark.parametrize(
+    ("url", "given"), [({}, "page"), ({"lang": "zh"}, "zh"), ({"lang": "zh", "asked": "en"}, "en")]
+)
+def test_an_option_may_stand_for_the_language_of_the_page(url: dict[str, str], given: str) -> None:
+    def page() -> None:
+        import dataclasses
+        from typing import Annotated
+
+        import streamlit as st
+
+        from models.fields import Choice
+        from ui import controls
+
+        @dataclasses.dataclass(frozen=True)
+        class Config:
+            asked: str = "page"
+
+        Config.__annotations__["asked"] = Annotated[str, Choice("page", "en", "zh")]
+        options = {name: {"en": name, "zh": name} for name in ("page", "en", "zh")}
+        about = {"asked": {"label": {"en": "Asked in", "zh": "提问"}, "options": options}}
+        st.text(controls.draw(Config, about).asked)
+
+    app = AppTest.from_function(page, default_timeout=60)
+    for name, value in url.items():
+        app.query_params[name] = value
+    assert app.run().text[0].value == given
+    assert not app.exception
+
+
+def test_a_text_is_composed_of_pieces() -> None:
+    """A press puts a word at the end; the text stays one that can be typed; another press on the same word counts."""
+
+    def page() -> None:
+        import dataclasses
+        from typing import Annotated
+
+        from models.fields import Text  # noqa: F401 (this function runs as a script of its own)
+        from ui import controls
+
+        @dataclasses.dataclass(frozen=True)
+        class Config:
+            text: Annotated[str, Text(14)] = "a red"
+
+        both = {"en": "Caption", "zh": "描述"}
+        pieces = [{"en": "star", "zh": "星形"}, {"en": ",", "zh": "，"}]
+        controls.draw(Config, {"text": {"label": both, "pieces": pieces}})
+
+    app = AppTest.from_function(page, default_timeout=60).run()
+    assert app.text_input[0].value == "a red"
+    app.pills[0].set_value("star").run()
+    assert app.text_input[0].value == "a red star" and app.pills[0].value is None
+    app.pills[0].set_value("star").run()
+    assert app.text_input[0].value == "a red star", "what would not fit is not put there"
+    app.button[0].click().run()
+    assert app.text_input[0].value == ""
+    app.pills[0].set_value("star").run()
+    assert app.text_input[0].value == "star" and not app.exception
+
+
+def test_an_uploaded_picture_is_read_or_refused_and_its_results_stay_private() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from models.image_input import Picture
+        from ui import controls
+        from ui.jobs import JOBS
+        from ui.page import Page
+
+        class Entry:
+            slug, spec = "here", {}  # type: ignore[var-annotated]
+
+        here = Page(Entry())  # type: ignore[arg-type]
+        here._places = controls.places()
+        picture = here.upload()
+        if picture is None:
+            st.text("none")
+        else:
+            again = here.run(Picture.pixels, picture, 4) is here.run(Picture.pixels, picture, 4)
+            st.text(f"{here.run(Picture.pixels, picture, 4).max()} {again} {JOBS.finished(Picture.pixels, picture, 4)}")
+
+    held = io.BytesIO()
+    Image.new("RGB", (9, 9), (7, 70, 77)).save(held, "PNG")
+    app = AppTest.from_function(page, default_timeout=60).run()
+    assert app.text[0].value == "none"
+    app.file_uploader[0].set_value(("mine.png", held.getvalue(), "image/png")).run()
+    assert app.text[0].value == "77 True False", "computed once, and not kept for others"
+    assert not app.warning
+    app.file_uploader[0].set_value(("mine.png", b"<svg/>", "image/png")).run()
+    assert app.text[0].value == "none"
+    assert "PNG" in app.warning[0].value and not app.exception

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ui.jobs import Cancelled, Jobs, size_in_bytes
+from ui.jobs import Backlog, Cancelled, Jobs, size_in_bytes
 
 
 def test_the_same_work_is_computed_once_for_all() -> None:
@@ -209,3 +209,54 @@ def test_the_cache_forgets_the_least_recently_used_by_bytes() -> None:
 def test_size_counts_arrays_wherever_they_are() -> None:
     array = np.zeros((3, 5), np.float32)
     assert size_in_bytes({"a": [array, (array,)]}) == 2 * 60
+
+
+def test_a_backlog_is_worked_off_one_by_one_while_somebody_asks() -> None:
+    jobs, order, go = Jobs(workers=2), [], threading.Event()
+
+    def first() -> dict[str, int]:
+        go.wait(10)
+        order.append(1)
+        return {"n": 1}
+
+    def second() -> dict[str, int]:
+        order.append(2)
+        raise ValueError("no")
+
+    def third() -> dict[str, int]:
+        order.append(3)
+        return {}
+
+    backlog, works = Backlog(jobs), [first, second, third]
+    assert backlog.ask(works) == [None, None, None]
+    assert backlog.ask(works) == [None, None, None], "asking again starts nothing"
+    go.set()
+    assert backlog._thread
+    backlog._thread.join(10)
+    one, two, three = backlog.ask(works)
+    assert (one, three, order) == ({"n": 1}, {}, [1, 2, 3])
+    assert isinstance(two, ValueError)
+
+
+def test_a_backlog_rests_when_nobody_asks_and_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, go, runs = Jobs(workers=1), threading.Event(), []
+
+    def slow() -> int:
+        go.wait(10)
+        return 1
+
+    def later() -> int:
+        runs.append(1)
+        return 2
+
+    backlog = Backlog(jobs)
+    monkeypatch.setattr(backlog, "PATIENCE", -1.0)
+    backlog.ask([slow, later])
+    assert backlog._thread
+    backlog._thread.join(10)
+    assert runs == [], "nobody has asked for longer than it is patient"
+    go.set()
+    monkeypatch.setattr(backlog, "PATIENCE", 60.0)
+    assert backlog.ask([slow, later]) == [None, None]
+    backlog._thread.join(10)
+    assert backlog.ask([slow, later]) == [1, 2]

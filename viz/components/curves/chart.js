@@ -2,7 +2,7 @@
 import { counted, isPowerOfTwo, logRounds, rounds, textWidth } from "../kit/axis.js";
 import { legible, ramp, rgb } from "../kit/colour.js";
 import { makeSvg } from "../kit/dom.js";
-import { MINUS, number, superscript } from "../kit/format.js";
+import { chosen, MINUS, number, superscript } from "../kit/format.js";
 import { spread, wrap } from "./labels.js";
 import { bars, disc, dots, polyline, steps } from "./shapes.js";
 
@@ -487,7 +487,7 @@ export class Chart {
       this.thumb.setAttribute("d", disc(x, this.bottom + 0.5, THUMB));
       this.halo.setAttribute("d", disc(x, this.bottom + 0.5, THUMB + 3));
     }
-    this.writeHere(x, out ? "" : counted(at, data.x_axis.kilo, 4));
+    this.writeHere(x, out ? "" : counted(at, data.x_axis.kilo, chosen));
     const tags = [];
     const discs = model.lines.map(() => "");
     for (const one of out ? [] : model.read(frame, at)) {

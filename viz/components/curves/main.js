@@ -7,6 +7,7 @@ import { readTheme } from "../kit/colour.js";
 import { make } from "../kit/dom.js";
 import { draggable } from "../kit/drag.js";
 import { follow } from "../kit/follow.js";
+import { chosen } from "../kit/format.js";
 import { browserComponent, Echo, sheet } from "../kit/host.js";
 import { toPng, toSvg } from "../kit/scene.js";
 import { Scrubber } from "../kit/scrubber.js";
@@ -109,7 +110,7 @@ class Curves {
     if (this.echo.isNews(data.index)) this.index = data.index;
     this.index = Math.min(this.index, this.model.frames - 1);
     if (data.scrub) {
-      const written = (value) => (data.on_axis && data.x_axis.kilo ? counted(value, data.x_axis.kilo, 4) : value);
+      const written = (value) => (data.on_axis && data.x_axis.kilo ? counted(value, data.x_axis.kilo, chosen) : value);
       this.scrubber.update({ ...data.scrub, values: data.scrub.values.map(written) }, this.say);
       this.index = this.scrubber.index;
     }
@@ -235,7 +236,7 @@ class Curves {
     const { data, say, model } = this;
     const seen = model.read(this.index, at).filter(({ name }) => name);
     const values = seen.map(({ name, y }) => `${name} ${counted(y, data.y_axis.kilo)}`);
-    return say("curves_at", { axis: data.x_axis.title, x: counted(at, data.x_axis.kilo, 4), values: values.join("; ") || say("curves_nothing") });
+    return say("curves_at", { axis: data.x_axis.title, x: counted(at, data.x_axis.kilo, chosen), values: values.join("; ") || say("curves_nothing") });
   }
 
   /** The sentences of this frame; to screen readers once it rests. */

@@ -55,10 +55,10 @@ export const isPowerOfTwo = (value) => value > 0 && Number.isInteger(Math.log2(v
 
 const THOUSANDS = ["", "K", "M", "G", "T"];
 
-/** 131072 as 128K (kilo 1024), 128000 as 128K (kilo 1000), or as `number` writes it (kilo 0). */
-export function counted(value, kilo = 0, digits = 3) {
-  if (!kilo || !Number.isFinite(value)) return number(value, digits);
+/** 131072 as 128K (kilo 1024), 128000 as 128K (kilo 1000), or as it is (kilo 0); `write`: a number as text. */
+export function counted(value, kilo = 0, write = number) {
+  if (!kilo || !Number.isFinite(value)) return write(value);
   const size = Math.abs(value);
   const step = Math.max(0, Math.min(THOUSANDS.length - 1, Math.floor(Math.log(size) / Math.log(kilo) + 1e-9)));
-  return step ? `${number(value / kilo ** step, digits)}${THOUSANDS[step]}` : number(value, digits);
+  return step ? `${write(value / kilo ** step)}${THOUSANDS[step]}` : write(value);
 }

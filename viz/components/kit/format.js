@@ -26,6 +26,9 @@ export function number(value, digits = 3) {
   return sign + (size >= 10 ** (digits - 1) ? String(Math.round(size)) : size.toPrecision(digits));
 }
 
+/** A value that somebody chose, as people write it: at most so many digits and no zeros behind them. 0.75, 0.032, 5·10⁻⁵. */
+export const chosen = (value, digits = 4) => number(value, digits).replace(/\.0+(?=·|$)|(\.\d*[1-9])0+(?=·|$)/, "$1");
+
 /** Control characters and spaces that would be invisible, as visible marks. */
 const MARKS = new Map([
   ["\n", "↵"],

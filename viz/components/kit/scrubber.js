@@ -8,7 +8,7 @@
  */
 import { icon, iconButton, make } from "./dom.js";
 import { announce } from "./follow.js";
-import { number } from "./format.js";
+import { chosen } from "./format.js";
 import { Echo } from "./host.js";
 
 const FRAME = "atlas:frame";
@@ -69,7 +69,7 @@ export class Scrubber {
   build(scrub, say) {
     this.stop();
     this.say = say;
-    this.texts = scrub.values.map((value) => (typeof value === "number" ? number(value, 4) : String(value)));
+    this.texts = scrub.values.map((value) => (typeof value === "number" ? chosen(value) : String(value)));
     this.count = this.texts.length;
     this.range = make("input", {
       type: "range",

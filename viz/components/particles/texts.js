@@ -33,10 +33,11 @@ class Names {
     const before = this.sides.get(key);
     let best = { cost: Infinity };
     SIDES.forEach(([right, down], side) => {
-      const from = right > 0 ? x + away : right < 0 ? x - away - wide : x - wide / 2;
+      const beside = right > 0 ? x + away : right < 0 ? x - away - wide : x - wide / 2;
       const middle = y + down * (away + 4);
+      const out = Math.max(0, left + 2 - beside, beside + wide - left - width + 2, top - middle + 8, middle + 8 - top - height);
+      const from = Math.max(left + 2, Math.min(beside, left + width - wide - 2)); // a long name is moved in
       const box = [from, middle - 8, from + wide, middle + 8];
-      const out = Math.max(0, left + 2 - box[0], box[2] - left - width + 2, top - box[1], box[3] - top - height);
       const cost = 3 * out + this.taken.reduce((sum, one) => sum + shared(one, box), 0) + 0.5 * side;
       const better = outwards * (right * inX + down * inY) - (side === before ? 1 : 0);
       if (cost + better < best.cost) best = { cost: cost + better, side, box, from, middle };

@@ -68,7 +68,7 @@ def unmasking(
         back as the state "masked". None: a click does nothing
     scrub: plays the frames; follow: they follow this field's scrubber, wherever on the page it is; index: the first
         frame shown then
-    order: whether each box says in which step it was filled; the visitor can switch it
+    order: each box says in which step it was filled; the visitor can switch that off. False: steps mean nothing here
     words: what the page says differently from the kit (ui/words.toml, [kit.unmasking_...], named here without it)
     height: of the whole; boxes get smaller to fit, and where that is not enough it grows
     name: start of the file name of an export

@@ -82,7 +82,7 @@ class Unmasking extends Figure {
     this.hint.textContent = this.say(this.clickable ? "unmasking_hint_click" : "unmasking_hint");
     this.switch.textContent = this.say("unmasking_order");
     this.switch.title = this.say("unmasking_order_help");
-    this.switch.hidden = !this.model.fills;
+    this.switch.hidden = !(data.order && this.model.fills);
     const plays = Boolean(data.scrub) && this.model.frames > 1;
     this.player.update({ ...data, scrub: plays ? data.scrub : null }, this.model.frames, this.say);
     this.player.stand(this.film.element);
