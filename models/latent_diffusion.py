@@ -62,7 +62,7 @@ class Config:
     number: Annotated[str, Choice(*NUMBERS)] = "4"
     eta: Annotated[float, Range(0.0, 1.0, 0.05)] = 0.0
     negative: Annotated[str, Text(200)] = ""
-    step: Annotated[int, Range(0, 50)] = 50
+    step: Annotated[int, Range(0, 50)] = 8  # the one shown, or the recorded one next to it
     chosen: Annotated[int, Range(0, 15)] = 0
     word: Annotated[int, Range(-1, 63)] = -1
     resolution: Annotated[int, Range(64, 1024)] = 512

@@ -15,7 +15,7 @@ Request stand in reading order if the caption says how they stand; else in the o
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from models.scenes import COLOURS, PLACES, SHAPES, SIZES, Scene, Shape
@@ -84,19 +84,20 @@ class Caption:
     n_cut: int  # words beyond N_WORD, left out too
 
 
-def split(text: str) -> tuple[list[str], list[str]]:
-    """The known words of a text, lower case, in order, and the unknown ones, each once."""
+def split(text: str, lexicon: Collection[str] = ALIAS) -> tuple[list[str], list[str]]:
+    """The words of a text that `lexicon` knows, lower case, in order, and the unknown ones, each once."""
+    longest = _LONGEST if lexicon is ALIAS else max((len(word) for word in lexicon if not word.isascii()), default=1)
     known: list[str] = []
     unknown: dict[str, None] = {}
     for piece in _PIECE.findall(text[:MAX_TEXT].lower()):
         if piece.isspace():
             continue
         if not "\u3400" <= piece[0] <= "\u9fff":
-            (known.append(piece) if piece in ALIAS else unknown.setdefault(piece[:40]))
+            (known.append(piece) if piece in lexicon else unknown.setdefault(piece[:40]))
             continue
         at, lost = 0, ""
         while at < len(piece):
-            found = next((piece[at : at + n] for n in range(_LONGEST, 0, -1) if piece[at : at + n] in ALIAS), "")
+            found = next((piece[at : at + n] for n in range(longest, 0, -1) if piece[at : at + n] in lexicon), "")
             if found and lost:
                 unknown.setdefault(lost)
                 lost = ""
@@ -319,6 +320,18 @@ def _background(names: Sequence[str]) -> tuple[str | None, list[str]]:
     return found, rest
 
 
+OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
+
+
+def _of_second(names: Sequence[str], at: int, nouns: Sequence[int]) -> bool:
+    """Whether the only place of a caption is said of its second object: "A，右边B", "A的右边是B"."""
+    before = at - 1
+    while before >= 0 and names[before] in ("on", "at", "the", "to"):
+        before -= 1
+    between = nouns[0] < at < nouns[1] and names[before] in ("comma", "and", "of")
+    return between and names[at + 1] != "of" and names[at] not in ("above", "below")
+
+
 def _layout(names: Sequence[str], nouns: Sequence[int]) -> tuple[str | None, bool, bool]:
     """(layout, whether the second object named comes first, whether the caption contradicts itself).
 
@@ -336,9 +349,10 @@ def _layout(names: Sequence[str], nouns: Sequence[int]) -> tuple[str | None, boo
         return where[0][1], False, len({place for _, place in where}) > 1
     first = where[0][1]
     if len(where) > 1:
-        opposite = {("left", "right"), ("right", "left"), ("top", "bottom"), ("bottom", "top")}
-        if (first, where[1][1]) not in opposite or len(where) > 2:
+        if OPPOSITE.get(first) != where[1][1] or len(where) > 2:
             return None, False, True
     elif first == "centre":
         return None, False, True
+    elif _of_second(names, where[0][0], nouns):
+        first = OPPOSITE[first]
     return "beside" if first in ("left", "right") else "over", first in ("right", "bottom"), False

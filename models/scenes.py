@@ -79,6 +79,11 @@ class Shape:
     def held_out(self) -> bool:
         return (self.shape, self.colour) in HELD_OUT
 
+    @property
+    def held_out_small(self) -> bool:
+        """Whether it is a small one of those: held out where large ones are shown."""
+        return self.held_out and self.size == "small"
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -163,6 +168,44 @@ def sample(
     rng = random.Random(int(torch.randint(2**62, (), generator=generator)))
     kinds = [(s, c) for s in SHAPES for c in COLOURS if held_out is None or ((s, c) in HELD_OUT) == held_out]
     return [_scene(rng, kinds, single) for _ in range(n)]
+
+
+def scatter(
+    generator: torch.Generator,
+    n: int,
+    held_out: bool | None = False,
+    counts: Sequence[int] = (1, 2, 3, 4),
+    sized: bool = False,
+) -> list[Scene]:
+    """Random scenes of `counts` objects anywhere on the picture, none touching another. `held_out` as in `sample`;
+    sized: only small objects count as held out, large ones of the same shape and colour do not."""
+    rng = random.Random(int(torch.randint(2**62, (), generator=generator)))
+    kinds = {
+        size: [
+            (s, c)
+            for s in SHAPES
+            for c in COLOURS
+            if held_out is None or ((s, c) in HELD_OUT and (size == "small" or not sized)) == held_out
+        ]
+        for size in SIZES
+    }
+    return [_scattered(rng, kinds, rng.choice(counts)) for _ in range(n)]
+
+
+def _scattered(rng: random.Random, kinds: dict[str, list[tuple[str, str]]], n: int) -> Scene:
+    """Objects are put down one after the other where there is room; where there is none, all are taken up again."""
+    while True:
+        ground = rng.choice(COLOURS)
+        objects: list[Shape] = []
+        for _ in range(n * 30):
+            size = rng.choice([size for size in SIZES if kinds[size]]) if n < 4 else "small"
+            edge = RADIUS[size] + 0.01
+            x, y = rng.uniform(edge, 1 - edge), rng.uniform(edge, 1 - edge)
+            if all(math.dist((x, y), (o.x, o.y)) > RADIUS[size] + RADIUS[o.size] + 0.02 for o in objects):
+                shape, colour = rng.choice([kind for kind in kinds[size] if kind[1] != ground])
+                objects.append(Shape(shape, colour, size, round(x, 3), round(y, 3)))
+            if len(objects) == n:
+                return Scene(ground, tuple(objects))
 
 
 def _scene(rng: random.Random, kinds: list[tuple[str, str]], single: float) -> Scene:

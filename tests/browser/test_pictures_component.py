@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Open, faults, hosts
+from tests.browser.conftest import Open, faults, hosts, scrub
 from viz import palette
 from viz.components.curves import Axis, Line, curves
 from viz.components.kit import Scrub
@@ -280,21 +280,8 @@ def test_other_pictures_come_and_the_focus_stays(show: Open) -> None:
 def test_scrubbing(show: Open, record_property: Callable[[str, object], None]) -> None:
     """Three groups of 16 pictures with heat, another of 21 frames with every movement; the rate is only reported."""
     page = show(film())
-    place = box(page.get_by_role("slider", name="step", exact=True))
-    y = place["y"] + place["height"] / 2
-    page.mouse.move(place["x"] + 8, y)
-    page.mouse.down()
-    page.evaluate("performance.clearMeasures()")
-    begin = page.evaluate("performance.now()")
-    for i in range(96):
-        page.mouse.move(place["x"] + 8 + (place["width"] - 16) * (5 * i % 21) / 20, y)
-    seconds = (page.evaluate("performance.now()") - begin) / 1000
-    painted = page.evaluate("performance.getEntriesByName('atlas:frame').length")
-    page.mouse.up()
-    rate = painted / seconds
-    record_property("pictures per second while scrubbing", round(rate, 1))
-    print(f"\nscrubbing 48 pictures: {painted} pictures in {seconds:.2f} s, {rate:.1f} a second")
-    assert painted > 16
+    values = [(5 * i % 21) / 20 for i in range(96)]
+    assert scrub(page, page.get_by_role("slider", name="step", exact=True), values, "48 pictures", record_property) > 16
 
 
 # --- everywhere ----------------------------------------------------------------------------------------------------

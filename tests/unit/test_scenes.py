@@ -292,3 +292,21 @@ def test_more_objects_can_be_drawn() -> None:
     red = draw([Scene("white", things), Scene("white", things[:1])])[:, 1] < 0
     assert red[0].sum() == 3 * red[1].sum() or abs(int(red[0].sum()) - 3 * int(red[1].sum())) <= 6
     assert replace(Scene("white", things), objects=()).layout == "none"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "红色圆形在左边，蓝色方形在右边",
+        "红色圆形，右边蓝色方形",
+        "红色圆形的右边是蓝色方形",
+        "蓝色方形在红色圆形的右边",
+        "蓝色方形的左边是红色圆形",
+        "a red circle and on the right a blue square",
+        "a red circle left of a blue square",
+        "a blue square, to the right of a red circle",
+    ],
+)
+def test_which_of_two_a_place_is_said_of(text: str) -> None:
+    asked = read(text)
+    assert (asked.layout, [wanted.colour for wanted in asked.objects]) == ("beside", ["red", "blue"]), asked
