@@ -64,6 +64,15 @@ train: $(VENV)/.dev
 	$(BIN)/python -m training.plane
 	$(BIN)/python -m training.scenes
 	$(BIN)/python -m training.masked_lm
+	$(BIN)/python -m training.vision
+	$(BIN)/python -m training.mae
+	$(BIN)/python -m training.scene_clip
+	$(BIN)/python -m training.scene_encoder
+	$(BIN)/python -m training.scene_lm
+	$(BIN)/python -m training.scene_vlm
+	$(BIN)/python -m training.vq_scenes
+	$(BIN)/python -m training.early_fusion
+	$(BIN)/python -m training.real_projector
 
 screenshots: dev assets
 	$(BIN)/python -m bench.screenshots

@@ -18,7 +18,7 @@ from unittest import mock
 from urllib.parse import urlencode
 
 import assets
-from bench import diffusion, experts, positions, subwords
+from bench import diffusion, experts, positions, subwords, vision
 from bench.browse import ROOT, Server, Tab, chromium
 from ui.catalogue import entries
 from ui.settings import limit_threads
@@ -46,6 +46,7 @@ class Case:
 MASKS = Case("attention-masks", "n_token", (16, 17), {"source": "random", "mask": "full"})
 ROUTER = Case("moe-router", "k_moe", (2, 3), {})
 DENOISING = Case("denoising", "n_step", (50, 63), {})
+CLIP = Case("clip", "number", (9, 10), {})
 
 
 def main() -> None:
@@ -58,11 +59,13 @@ def main() -> None:
     interactions(rounds, MASKS)
     interactions(rounds, ROUTER)
     interactions(rounds, DENOISING)
+    interactions(rounds, CLIP)
     scrubbing()
     smollm2(rounds)
     positions.measure(rounds, report)
     experts.measure(rounds, report)
     diffusion.measure(rounds, report)
+    vision.measure(rounds, report)
     subwords.measure(rounds, report)
 
 
