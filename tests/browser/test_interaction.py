@@ -186,7 +186,7 @@ def test_every_picture_has_a_name_with_numbers(visitor: Visitor, slug: str) -> N
         named = page.locator("[role=figure], [role=listbox]:has([role=option])")
         further = named.nth(1).or_(page.locator("[data-testid=stTable]"))
         expect(further.first).to_be_attached()  # the further picture, or a table, may still be on its way
-        names = [one.get_attribute("aria-label") or "" for one in named.all()]
+        names = named.evaluate_all("all => all.map((one) => one.getAttribute('aria-label') ?? '')")
         assert all(re.search(r"\d", name) for name in names), (title, names)
         assert page.locator(".stPlotlyChart:not([role=figure])").count() == 0
         named = ":is([aria-hidden=true], [aria-label])"
