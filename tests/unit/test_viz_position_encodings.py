@@ -247,7 +247,7 @@ def test_names_of_schemes_are_the_pages_and_rounding_is_called_so() -> None:
     seen = trace(dataclasses.replace(PAIR, scheme="none", order="reversed"))
     said = viz.named(facts(seen), WORDS["zh"])
     assert (said["scheme"], said["other"]) == ("NoPE", "T5 偏置")
-    assert re.fullmatch(r"0( ± \de-\d)?", said["moved"]) and said["shifted"] == "0"
+    assert all(re.fullmatch(r"0( ± \de-\d)?", said[name]) for name in ("moved", "shifted"))  # a machine rounds its way
     assert said["other_moved"] == f"{float(seen.shown[1].moved.max()):.2f}"
 
 
