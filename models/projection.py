@@ -37,7 +37,7 @@ from models.fields import Choice, Range, Text, no_tick
 from models.image_input import Picture
 from models.principal_colours import Axes, principal
 from models.projection_questions import ASK, Asked, choose
-from models.scene_captions import LANGUAGES, say
+from models.scene_captions import LANGUAGES, say, translation
 from models.scene_questions import END_ID, VOCABULARY
 from models.scene_vlm import AnswerTrace, Vlm, question_ids
 from models.scenes import COLOURS, RADIUS, Scene, draw, inside, scatter
@@ -96,6 +96,7 @@ class Trace:
     token: UInt8[Tensor, "k 3"]
     source: Float[Tensor, "k n"]
     near: tuple[tuple[str, ...], ...]  # k x N_NEAR
+    also: tuple[str, ...]  # k: the first of `near` in the other language, "" without
     cosine: Float[Tensor, "k _"]
     colour_word: tuple[str, ...]  # k: the colour that the first colour word among `near` names, in English; "" without
     prompt: tuple[str, ...]  # q: words of the question; from answer_at on, the word predicted there
@@ -207,6 +208,7 @@ def trace(cfg: Config, picture: Picture | None = None, tick: Callable[[float], N
         token=token_axes.paint(seen.tokens),
         source=seen.source,
         near=found,
+        also=tuple(translation(row[0]) for row in found),
         cosine=cosine,
         colour_word=tuple(colour_word(row) for row in found),
         prompt=(*(VOCABULARY[i] for i in seen.ids[1 + seen.n_image : seen.answer_at]), *predicted(seen)),

@@ -127,6 +127,14 @@ def say(meaning: str, language: str) -> str:
     return SAYINGS[meaning][LANGUAGES.index(language)][0]
 
 
+def translation(word: str) -> str:
+    """The word captions of the other language use for the same; "" if they have none."""
+    if word not in ALIAS:
+        return ""
+    other = SAYINGS[MEANING[ALIAS[word]]][word.isascii()]
+    return other[0] if other else ""
+
+
 def caption(scene: Scene, language: str = "en", rng: random.Random | None = None) -> str:
     """One caption of a scene with one or two objects (or none). Without `rng`: the first template, everything named.
 

@@ -177,7 +177,10 @@ def nearest(trace: Trace, words: Words) -> go.Figure:
     k = len(trace.near)
     wide = next(n for n in (8, 4, 2, 1) if k % n == 0 and n * n <= max(k, 1) * (2 if k in (8, 32) else 1))
     cosine = trace.cosine[:, 0].numpy().reshape(-1, wide)
-    text = np.array([row[0] for row in trace.near]).reshape(-1, wide)
+    # readers of one language are told what the other's word means
+    text = np.array(
+        [row[0] + (f"<br>{also}" if also else "") for row, also in zip(trace.near, trace.also, strict=True)]
+    ).reshape(-1, wide)
     said = np.array(
         [", ".join(f"{word} {c:.2f}" for word, c in zip(row, values, strict=True))
          for row, values in zip(trace.near, trace.cosine.tolist(), strict=True)]

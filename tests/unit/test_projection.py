@@ -18,7 +18,7 @@ from models.scene_captions import say
 from models.scene_notation import SceneUnreadable
 from models.scene_notation import read as scene_of
 from models.scene_questions import VOCABULARY, tokenise
-from models.scenes import COLOURS, draw, scatter
+from models.scenes import COLOURS, SHAPES, draw, scatter
 from tests.tree import PAGES
 from tests.unit import untrained_chain
 
@@ -65,6 +65,11 @@ def test_every_field_is_the_chains(made: tuple[str, Trace]) -> None:
     assert seen.near[k - 1] == tuple(ranked[:3])
     assert seen.cosine[k - 1].tolist() == pytest.approx([cosine[w] for w in ranked[:3]], abs=1e-5)
     names = {say(colour, language): colour for colour in COLOURS for language in ("en", "zh")}
+    both = [(say(one, "en"), say(one, "zh")) for one in (*COLOURS, *SHAPES, "background")]
+    pairs = dict(both) | {chinese: english for english, chinese in both}
+    assert [also for words, also in zip(seen.near, seen.also, strict=True) if words[0] in pairs] == [
+        pairs[words[0]] for words in seen.near if words[0] in pairs
+    ]
     for words, colour in zip(seen.near, seen.colour_word, strict=True):
         assert colour == next((names[word] for word in words if word in names), "")
 

@@ -310,3 +310,10 @@ def test_more_objects_can_be_drawn() -> None:
 def test_which_of_two_a_place_is_said_of(text: str) -> None:
     asked = read(text)
     assert (asked.layout, [wanted.colour for wanted in asked.objects]) == ("beside", ["red", "blue"]), asked
+
+
+@pytest.mark.parametrize(
+    ("word", "also"), [("blue", "蓝色"), ("蓝", "blue"), ("disk", "圆形"), ("above", ""), ("上", ""), ("dinosaur", "")]
+)
+def test_what_a_word_is_in_the_other_language(word: str, also: str) -> None:
+    assert words.translation(word) == also

@@ -123,7 +123,8 @@ def test_nearest_words_in_the_tokens_places(name: str, shape: tuple[int, int]) -
     figure = pictures.nearest(one, WORDS)
     drawn = figure.data[0]
     assert drawn.z.shape == shape and np.allclose(drawn.z.flatten(), one.cosine[:, 0].numpy())
-    assert drawn.text.flatten().tolist() == [row[0] for row in one.near]
+    lines = [text.split("<br>") for text in drawn.text.flatten()]
+    assert lines == [[row[0], also] if also else [row[0]] for row, also in zip(one.near, one.also, strict=True)]
     assert drawn.customdata.flatten()[-1].startswith(f"{one.near[-1][0]} {float(one.cosine[-1, 0]):.2f}, ")
     assert f"{len(one.near)} image tokens" in figure.layout.meta["alt"] and drawn.zmin == 0
 
