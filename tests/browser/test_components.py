@@ -218,6 +218,25 @@ def test_the_theme_switches_without_the_server(show: Open) -> None:
     )
 
 
+def test_a_place_that_is_left_and_taken_again_holds_one_picture(show: Open) -> None:
+    """Streamlit does so when an element above comes or goes."""
+    page = show(attention()[0])
+    held = page.evaluate("""async () => {
+      const { default: mount } = await import("/kit/matrix/main.js");
+      const place = document.body.appendChild(document.createElement("div"));
+      const parentElement = place.attachShadow({ mode: "open" });
+      const others = parentElement.appendChild(document.createElement("p"));
+      const count = () => parentElement.querySelectorAll(".kit").length;
+      const leave = mount({ ...component, parentElement });
+      const first = count();
+      leave();
+      const between = count();
+      mount({ ...component, parentElement });
+      return [first, between, count(), others.isConnected];
+    }""")
+    assert held == [1, 0, 1, True]
+
+
 def test_exports(show: Open, tmp_path: Path) -> None:
     view, numbers = attention()
     page = show(view)

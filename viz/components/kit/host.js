@@ -82,17 +82,18 @@ export class Echo {
  * @returns {(component: Component) => (() => void)} what a component's main.js exports as default
  */
 export function browserComponent(ownSheet, create) {
-  /** @type {WeakMap<ShadowRoot, {picture: Picture, sender: Sender, data: any}>} */
+  /** @type {WeakMap<ShadowRoot, {picture: Picture, sender: Sender, data: any, own: ChildNode[]}>} */
   const alive = new WeakMap();
   return (component) => {
     const root = component.parentElement;
     let here = alive.get(root);
     if (!here) {
       root.adoptedStyleSheets = [kitSheet, ownSheet];
+      const others = new Set(root.childNodes);
       const sender = new Sender();
       const picture = create({ root, send: (name, value) => sender.send(name, value) });
       watchTheme(root, () => picture.restyle());
-      here = { picture, sender, data: null };
+      here = { picture, sender, data: null, own: [...root.childNodes].filter((node) => !others.has(node)) };
       alive.set(root, here);
     }
     here.sender.component = component;
@@ -104,7 +105,9 @@ export function browserComponent(ownSheet, create) {
       if (here.sender.timer) here.sender.answered();
     }
     return () => {
-      alive.get(root)?.picture.destroy?.();
+      const gone = alive.get(root);
+      gone?.picture.destroy?.();
+      gone?.own.forEach((node) => node.remove()); // the place may be taken again, and would hold two pictures
       alive.delete(root);
     };
   };
