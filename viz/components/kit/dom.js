@@ -36,6 +36,18 @@ export function reachable(box, scrolls, label) {
   for (const [name, value] of Object.entries({ tabindex: "0", role: "group", "aria-label": label })) box.setAttribute(name, value);
 }
 
+/** A line that reads keeps the room of the longest of its texts. @param {HTMLElement} line @param {string[]} texts @param {number} width */
+export function reserve(line, texts, width) {
+  line.hidden = !texts.length;
+  if (!texts.length) return;
+  line.style.height = "auto";
+  const high = texts.map((text) => {
+    line.textContent = text;
+    return text.length > width / 9 ? line.offsetHeight : 21;
+  });
+  line.style.height = `${Math.max(...high)}px`;
+}
+
 const PATHS = {
   play: "M4.5 2.5v11l9-5.5z",
   pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",

@@ -3,7 +3,7 @@
  * State sent to the server: "scrub" when the slider is let go, "chosen" after a click.
  */
 import { gradient } from "../kit/colour.js";
-import { make } from "../kit/dom.js";
+import { make, reserve } from "../kit/dom.js";
 import { Figure } from "../kit/figure.js";
 import { number } from "../kit/format.js";
 import { browserComponent, Echo, sheet } from "../kit/host.js";
@@ -116,7 +116,7 @@ class Pairs extends Figure {
     const { n, m } = this.model;
     this.frame.classList.toggle("narrow", narrow);
     this.player.scrubber.element.classList.toggle("stacked", narrow);
-    this.reserve(width);
+    reserve(this.said, this.data.readout, width);
     this.place.style.height = "";
     const taken = this.frame.getBoundingClientRect().height - this.place.getBoundingClientRect().height;
     const free = narrow ? null : Math.max(140, this.data.height - taken);
@@ -133,19 +133,6 @@ class Pairs extends Figure {
     Object.assign(this.lens.style, { width: `${side}px`, height: `${side}px` });
     this.texts.arrange();
     this.draw();
-  }
-
-  /** The sentence above keeps the room of the longest of all frames. */
-  reserve(width) {
-    const { readout } = this.data;
-    this.said.hidden = !readout.length;
-    if (!readout.length) return;
-    this.said.style.height = "auto";
-    const high = readout.map((text) => {
-      this.said.textContent = text;
-      return text.length > width / 9 ? this.said.offsetHeight : 21;
-    });
-    this.said.style.height = `${Math.max(...high)}px`;
   }
 
   /** The pair that is read: pointed at, chosen, or the first picture and its text. */

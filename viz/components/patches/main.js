@@ -3,7 +3,7 @@
  * server: "scrub" when the slider is let go, "source" when a click keeps one, "off" when a click switches a cell.
  */
 import { gradient } from "../kit/colour.js";
-import { make } from "../kit/dom.js";
+import { make, reserve } from "../kit/dom.js";
 import { Figure } from "../kit/figure.js";
 import { MINUS, number } from "../kit/format.js";
 import { browserComponent, Echo, sheet } from "../kit/host.js";
@@ -124,7 +124,7 @@ class Patches extends Figure {
     this.narrow = narrow;
     this.frame.classList.toggle("narrow", narrow);
     this.player.scrubber.element.classList.toggle("stacked", narrow);
-    this.reserve(width);
+    reserve(this.said, this.data.readout, width);
     this.frame.style.height = "auto";
     const taken = this.frame.getBoundingClientRect().height - this.place.getBoundingClientRect().height;
     const free = narrow ? null : Math.max(80, this.data.height - taken);
@@ -135,19 +135,6 @@ class Patches extends Figure {
     this.place.style.paddingLeft = `${4 + Math.max(0, Math.floor((room - found.width) / 2))}px`;
     this.board.arrange(found, scale);
     this.draw();
-  }
-
-  /** The sentence above the panels keeps the room of the longest of all frames. */
-  reserve(width) {
-    const { readout } = this.data;
-    this.said.hidden = !readout.length;
-    if (!readout.length) return;
-    this.said.style.height = "auto";
-    const high = readout.map((text) => {
-      this.said.textContent = text;
-      return text.length > width / 9 ? this.said.offsetHeight : 21;
-    });
-    this.said.style.height = `${Math.max(...high)}px`;
   }
 
   /** The source whose row is shown. */

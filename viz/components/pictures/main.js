@@ -2,7 +2,7 @@
  * Small pictures in groups, as frames, with the heat of a caption's words over them. See __init__.py for what Python sends.
  * State sent to the server: "scrub" when the slider is let go, "chosen" and "word" after a click.
  */
-import { make } from "../kit/dom.js";
+import { make, reserve } from "../kit/dom.js";
 import { Figure } from "../kit/figure.js";
 import { Film } from "../kit/film.js";
 import { number } from "../kit/format.js";
@@ -150,7 +150,7 @@ class Pictures extends Figure {
     this.frame.classList.toggle("narrow", narrow);
     this.player.scrubber.element.classList.toggle("stacked", narrow);
     this.strip();
-    this.reserve(width);
+    reserve(this.said, this.data.readout, width);
     this.frame.style.height = "auto";
     const taken = this.frame.getBoundingClientRect().height - this.place.getBoundingClientRect().height;
     const free = narrow ? null : Math.max(80, this.data.height - taken);
@@ -176,19 +176,6 @@ class Pictures extends Figure {
       element.classList.toggle("lower", g >= per);
       if (g && g % per === 0) element.before(make("i", { class: "break" }));
     });
-  }
-
-  /** The sentence above the pictures keeps the room of the longest of all frames. */
-  reserve(width) {
-    const { readout } = this.data;
-    this.said.hidden = !readout.length;
-    if (!readout.length) return;
-    this.said.style.height = "auto";
-    const high = readout.map((text) => {
-      this.said.textContent = text;
-      return text.length > width / 9 ? this.said.offsetHeight : 21;
-    });
-    this.said.style.height = `${Math.max(...high)}px`;
   }
 
   get shownWord() {
