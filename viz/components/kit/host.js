@@ -84,11 +84,14 @@ export class Echo {
 export function browserComponent(ownSheet, create) {
   /** @type {WeakMap<ShadowRoot, {picture: Picture, sender: Sender, data: any, own: ChildNode[]}>} */
   const alive = new WeakMap();
+  /** What stays to be seen where a picture was given up, until its place is taken again. @type {WeakMap<ShadowRoot, ChildNode[]>} */
+  const left = new WeakMap();
   return (component) => {
     const root = component.parentElement;
     let here = alive.get(root);
     if (!here) {
       root.adoptedStyleSheets = [kitSheet, ownSheet];
+      left.get(root)?.forEach((node) => node.remove());
       const others = new Set(root.childNodes);
       const sender = new Sender();
       const picture = create({ root, send: (name, value) => sender.send(name, value) });
@@ -107,8 +110,8 @@ export function browserComponent(ownSheet, create) {
     return () => {
       const gone = alive.get(root);
       gone?.picture.destroy?.();
-      gone?.own.forEach((node) => node.remove()); // the place may be taken again, and would hold two pictures
       alive.delete(root);
+      if (gone) left.set(root, gone.own);
     };
   };
 }
